@@ -1,0 +1,166 @@
+"""The one schema of ``configs/*.yaml``. Paths are relative to the file's own folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from edge.errors import ConfigError
+from edge.yamlfile import YamlFile, read_yaml
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Polygon = Annotated[list[tuple[Fraction, Fraction]], Field(min_length=3)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A part of the file: unknown keys are errors, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class TlsSection(Section):
+    """Certificates for the broker; give ``cert`` and ``key`` when it asks for a client's."""
+
+    ca: Path
+    cert: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> TlsSection:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key belong together: give both or neither")
+        return self
+
+
+class MqttSection(Section):
+    """Where alerts go. ``enabled: false`` prints them as JSON lines instead."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65535)
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: TlsSection | None = None
+    prefix: Id = "vad"
+    home_assistant: bool = True
+
+
+class DetectorSection(Section):
+    """What finds objects: ``motion`` needs no weights, ``onnx`` runs a network where it moves."""
+
+    kind: Literal["motion", "onnx"] = "motion"
+    model: Path | None = None
+    labels: Path | None = None  # one class name a line; default: the model's own metadata
+    classes: list[str] | None = None  # only these are followed; default: all
+    min_confidence: Fraction = 0.25
+    keep_alive_s: Positive = 10.0  # the network looks at least this often
+
+    @model_validator(mode="after")
+    def _model_goes_with_onnx(self) -> DetectorSection:
+        if self.kind == "onnx" and self.model is None:
+            raise ValueError("kind: onnx needs model: PATH of a .onnx file")
+        if self.kind == "motion" and (self.model or self.labels or self.classes):
+            raise ValueError("model, labels and classes go with kind: onnx")
+        return self
+
+
+class LearningSection(Section):
+    """How a camera learns what is normal."""
+
+    period_s: Positive = 3600.0  # of live footage before a new camera is scored
+    normality: Literal["neighbours", "kmeans"] = "neighbours"
+
+
+class AlertsSection(Section):
+    """When an alarm is raised."""
+
+    alarms_per_camera_day: Positive = 2.0  # the false-alarm budget that sets each threshold
+    cooldown_s: Positive = 30.0
+
+
+class SnapshotsSection(Section):
+    """Local pictures of alerts; they leave the host only with ``publish: true``."""
+
+    enabled: bool = True
+    publish: bool = False
+    retain_days: Positive = 14.0
+    max_megabytes: Positive = 2000.0
+
+
+class CameraSection(Section):
+    """One camera."""
+
+    source: str = Field(min_length=1, repr=False)  # may hold a password
+    transport: Literal["tcp", "udp"] = "tcp"
+    loop: bool = False  # a file begins again when it ends
+    analysis_hz: Positive = 5.0
+    max_width: int = Field(default=640, ge=64, le=7680)
+    masks: list[Polygon] = []
+    zones: dict[Id, Polygon] = {}
+    alarms_per_day: Positive | None = None  # default: alerts.alarms_per_camera_day
+    enabled: bool = True
+
+
+class EdgeConfig(Section):
+    """The whole file."""
+
+    host: Id
+    data_dir: Path = Path("data")
+    mqtt: MqttSection = MqttSection()
+    detector: DetectorSection = DetectorSection()
+    learning: LearningSection = LearningSection()
+    alerts: AlertsSection = AlertsSection()
+    snapshots: SnapshotsSection = SnapshotsSection()
+    cameras: Annotated[dict[Id, CameraSection], Field(min_length=1)]
+
+
+def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> EdgeConfig:
+    """Read and check one file; relative paths come out absolute.
+
+    Raises ConfigError with every mistake that was found, one a line.
+    """
+    file = read_yaml(path, environment)
+    try:
+        config = EdgeConfig.model_validate(file.values)
+    except ValidationError as error:
+        raise ConfigError(_describe(error, file)) from None
+    return _anchored(config, path.resolve().parent)
+
+
+def _describe(error: ValidationError, file: YamlFile) -> str:
+    found = []
+    for mistake in error.errors(include_url=False, include_input=False):
+        place = [step for step in mistake["loc"] if step != "[key]"]
+        message = mistake["msg"].removeprefix("Value error, ")
+        if mistake["type"] == "extra_forbidden":
+            message = "no such setting; configs/edge.yaml shows all of them"
+        name = ".".join(map(str, place))
+        found.append((file.line(place), f"{name}: {message}" if name else message))
+    return "\n".join(f"{file.path}:{line}: {text}" for line, text in sorted(found))
+
+
+def _anchored(config: EdgeConfig, folder: Path) -> EdgeConfig:
+    """Make paths that the operator wrote relative to the file independent of the shell's folder."""
+
+    def at(path: Path | None) -> Path | None:
+        return None if path is None else folder / path.expanduser()
+
+    tls = config.mqtt.tls
+    if tls is not None:
+        tls = tls.model_copy(update={"ca": at(tls.ca), "cert": at(tls.cert), "key": at(tls.key)})
+    detector = config.detector.model_copy(
+        update={"model": at(config.detector.model), "labels": at(config.detector.labels)}
+    )
+    return config.model_copy(
+        update={
+            "data_dir": at(config.data_dir),
+            "mqtt": config.mqtt.model_copy(update={"tls": tls}),
+            "detector": detector,
+        }
+    )

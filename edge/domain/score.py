@@ -1,0 +1,50 @@
+"""How unusual a frame is, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """The feature that departed furthest from normal."""
+
+    feature: str  # "speed"
+    value: float
+    usual: float  # the bound of what is usual, same unit
+    unit: str  # "heights/s", "" for a pure number
+    above: bool  # True: larger than usual; False: smaller than usual
+
+    def __str__(self) -> str:
+        """``speed 4.1 heights/s, usual ≤ 1.6``."""
+        unit = f" {self.unit}" if self.unit else ""
+        sign = "≤" if self.above else "≥"
+        return f"{self.feature} {self.value:.3g}{unit}, usual {sign} {self.usual:.3g}"
+
+
+@dataclass(frozen=True, slots=True)
+class RegionScore:
+    """The score of one object, or of the scene where no single object is to blame."""
+
+    track_id: int | None  # None: the scene term
+    label: str  # the detector's class name, "object" where it has none, "scene"
+    box_xyxy: tuple[float, float, float, float]  # pixels of the analysed frame
+    score: float
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class FrameScore:
+    """The causal, smoothed anomaly score of one frame and of what is in it.
+
+    A score is in decades of surprise: 3 means that one normal segment in a thousand of this
+    camera looks as unusual. It is comparable between cameras.
+    """
+
+    camera: str
+    index: int  # of the frame
+    time_s: float
+    width: int  # of the analysed frame, pixels
+    height: int
+    score: float  # the frame's: the largest of its regions, smoothed causally
+    regions: tuple[RegionScore, ...]  # most unusual first

@@ -1,0 +1,118 @@
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.config import load_config
+from edge.errors import ConfigError
+from edge.yamlfile import read_yaml
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+SECRETS = {
+    "VAD_EDGE_MQTT_PASSWORD": "broker-secret",
+    "VAD_EDGE_GATE_PASSWORD": "gate-secret",
+    "VAD_EDGE_YARD_PASSWORD": "yard-secret",
+}
+SMALL = "host: h\ncameras:\n  a:\n    source: clip.mkv\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "edge.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def mistakes(folder: Path, text: str, secrets: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(folder, text), secrets or {})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_shipped_files_load(path: Path):
+    assert load_config(path, SECRETS).cameras
+
+
+def test_shipped_file_shows_every_setting():
+    shown = (CONFIGS / "edge.yaml").read_text()
+    schema = load_config(CONFIGS / "edge.yaml", SECRETS)
+    for section in ("mqtt", "detector", "learning", "alerts", "snapshots"):
+        for name in type(getattr(schema, section)).model_fields:
+            assert f"{name}:" in shown, f"{section}.{name}"
+
+
+def test_typo_is_reported_with_its_line(tmp_path: Path):
+    text = SMALL + "    analysis_hertz: 5\nmqtt:\n  port: many\n"
+    lines = mistakes(tmp_path, text).splitlines()
+    assert [line.split(":")[1] for line in lines] == ["5", "7"]
+    assert "cameras.a.analysis_hertz" in lines[0]
+    assert "mqtt.port" in lines[1]
+
+
+def test_missing_secret_names_variable_and_line(tmp_path: Path):
+    text = 'host: h\ncameras:\n  a:\n    source: "rtsp://u:{VAD_EDGE_NONE}@cam/1"\n'
+    assert "edge.yaml:4: the environment has no VAD_EDGE_NONE" in mistakes(tmp_path, text)
+
+
+def test_secret_is_not_shown_in_errors_or_repr(tmp_path: Path):
+    text = (
+        'host: h\nmqtt:\n  password: "{VAD_EDGE_P}"\n  port: "{VAD_EDGE_P}"\n'
+        "cameras:\n  a:\n    source: x\n"
+    )
+    assert "hunter2" not in mistakes(tmp_path, text, {"VAD_EDGE_P": "hunter2"})
+    text = 'host: h\ncameras:\n  a:\n    source: "rtsp://u:{VAD_EDGE_P}@cam/1"\n'
+    config = load_config(write(tmp_path, text), {"VAD_EDGE_P": "hunter2"})
+    assert "hunter2" in config.cameras["a"].source
+    assert "hunter2" not in repr(config)
+
+
+def test_only_our_own_variables_are_substituted(tmp_path: Path):
+    config = load_config(write(tmp_path, SMALL.replace("clip", "x{HOME}")), os.environ)
+    assert config.cameras["a"].source == "x{HOME}.mkv"
+
+
+def test_paths_do_not_depend_on_the_shells_folder(tmp_path: Path):
+    config = load_config(write(tmp_path, SMALL + "data_dir: here\n"), {})
+    assert config.data_dir == tmp_path / "here"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "expected keys"),
+        ("- a\n", "expected keys"),
+        ("host: [\n", "not valid YAML"),
+        ("host: h\nhost: g\n", "edge.yaml:2: host: stands twice"),
+        ("host: h\ncameras: {}\n", "at least 1 item"),
+        ("host: a b\ncameras:\n  a:\n    source: x\n", "edge.yaml:1: host"),
+        (SMALL + "detector:\n  kind: onnx\n", "kind: onnx needs model"),
+        (SMALL + "detector:\n  classes: [car]\n", "go with kind: onnx"),
+        (SMALL + "mqtt:\n  tls:\n    ca: a\n    cert: b\n", "cert and key belong together"),
+        (SMALL + "    masks: [[[0, 0], [2, 0], [0, 1]]]\n", "less than or equal to 1"),
+        ("a: &a [*a]\n", "alias contains itself"),
+        ("host: !!python/object:os.system x\n", "cannot be read as"),
+    ],
+)
+def test_mistakes_say_what_to_mend(tmp_path: Path, text: str, said: str):
+    assert said in mistakes(tmp_path, text)
+
+
+def test_unreadable_files_are_named(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot be read"):
+        load_config(tmp_path / "nowhere.yaml", {})
+    (tmp_path / "edge.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_config(tmp_path / "edge.yaml", {})
+
+
+@given(st.text(max_size=200))
+def test_any_text_loads_or_is_refused_as_a_config_error(tmp_path_factory, text: str):
+    path = write(tmp_path_factory.getbasetemp(), text)
+    try:
+        read_yaml(path, {})
+    except ConfigError:
+        return
+    assert isinstance(yaml.safe_load(text), dict)
