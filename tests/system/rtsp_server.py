@@ -33,9 +33,7 @@ def read_access_units(path):
     pipeline.get_by_name("parse").connect("pad-added", _take_video, pipeline, found)
     pipeline.set_state(Gst.State.PLAYING)
     bus = pipeline.get_bus()
-    message = bus.timed_pop_filtered(
-        30 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR
-    )
+    message = bus.timed_pop_filtered(30 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR)
     pipeline.set_state(Gst.State.NULL)
     if message is None or message.type == Gst.MessageType.ERROR or not found.get("units"):
         sys.exit(f"cannot read {path}: {message.parse_error() if message else 'timed out'}")
