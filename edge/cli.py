@@ -1,0 +1,146 @@
+"""``vad-edge``: the command line of a camera host."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge import __version__
+from edge.errors import ConfigError, VadError
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+EXIT_CODES = """exit codes:
+  0    done
+  1    failed while running; the message says what to do
+  2    the command line or the configuration is wrong
+  3    check: a camera or the broker did not answer
+  130  interrupted
+"""
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code (see ``EXIT_CODES``)."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        # imported late: --help and a typo answer without loading FFmpeg and OpenCV
+        return int(importlib.import_module(options.module).run(options))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return WRONG_INPUT
+    except VadError as error:
+        print(f"vad-edge {options.command}: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vad-edge",
+        description="Video anomaly detection on the camera host: streams in, alerts out.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"vad-edge {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_demo(commands)
+    _add_check(commands)
+    _add_fit(commands)
+    _add_eval(commands)
+    _add_bench(commands)
+    return parser
+
+
+def _add(commands: Commands, name: str, module: str, purpose: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=purpose,
+        description=purpose,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(module=module)
+    parser.add_argument("-v", "--verbose", action="store_true", help="log every detail")
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE")
+
+
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, help="ONNX detector; default: motion, no weights")
+    parser.add_argument("--labels", type=Path, help="class names, one a line")
+
+
+def _add_run(commands: Commands) -> None:
+    _add_config(_add(commands, "run", "edge.serve", "watch the cameras and raise alerts"))
+
+
+def _add_demo(commands: Commands) -> None:
+    parser = _add(commands, "demo", "edge.commands.demo", "an alert on a synthetic street")
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for pictures")
+    parser.add_argument("--seed", type=int, default=1)
+    _add_format(parser)
+
+
+def _add_check(commands: Commands) -> None:
+    purpose = "validate the configuration, open every camera once, try the broker"
+    parser = _add(commands, "check", "edge.commands.check", purpose)
+    _add_config(parser)
+    _add_format(parser)
+
+
+def _add_fit(commands: Commands) -> None:
+    purpose = "learn what is normal for a camera from footage or from its stream"
+    parser = _add(commands, "fit", "edge.commands.fit", purpose)
+    _add_config(parser)
+    parser.add_argument("--camera", required=True, help="its name in the configuration")
+    parser.add_argument("--footage", type=Path, nargs="+", help="files; default: the camera itself")
+    parser.add_argument("--seconds", type=float, help="stop after so much footage")
+    _add_format(parser)
+
+
+def _add_eval(commands: Commands) -> None:
+    purpose = "learn on a data set's train split and score its test split"
+    parser = _add(commands, "eval", "edge.commands.evaluate", purpose)
+    datasets = ("ped2", "avenue", "shanghaitech-tracks", "synthetic", "mot")
+    parser.add_argument("--dataset", choices=datasets, required=True)
+    parser.add_argument("--root", type=Path, help="its folder (synthetic needs none)")
+    parser.add_argument("--analysis-hz", type=float, help="default: every frame, at most 10 Hz")
+    parser.add_argument("--plot", type=Path, metavar="DIR", help="write score-over-time pictures")
+    _add_network(parser)
+    _add_format(parser)
+
+
+def _add_bench(commands: Commands) -> None:
+    purpose = "load this machine with paced cameras and measure"
+    parser = _add(commands, "bench", "edge.commands.bench", purpose)
+    parser.add_argument("--cameras", type=int, required=True, metavar="N")
+    parser.add_argument("--source", required=True, metavar="FILE", help="what every camera shows")
+    parser.add_argument("--analysis-hz", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    _add_network(parser)
+    _add_format(parser)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
