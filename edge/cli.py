@@ -125,7 +125,7 @@ def _add_eval(commands: Commands) -> None:
     datasets = ("ped2", "avenue", "shanghaitech-tracks", "synthetic", "mot")
     parser.add_argument("--dataset", choices=datasets, required=True)
     parser.add_argument("--root", type=Path, help="its folder (synthetic needs none)")
-    parser.add_argument("--analysis-hz", type=float, help="default: every frame, at most 10 Hz")
+    parser.add_argument("--analysis-hz", type=float, default=10.0, help="frames looked at a second")
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write score-over-time pictures")
     _add_network(parser)
     _add_format(parser)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -157,10 +158,21 @@ def _anchored(config: EdgeConfig, folder: Path) -> EdgeConfig:
     detector = config.detector.model_copy(
         update={"model": at(config.detector.model), "labels": at(config.detector.labels)}
     )
+    cameras = {
+        name: camera.model_copy(update={"source": _anchored_source(camera.source, folder)})
+        for name, camera in config.cameras.items()
+    }
     return config.model_copy(
         update={
+            "cameras": cameras,
             "data_dir": at(config.data_dir),
             "mqtt": config.mqtt.model_copy(update={"tls": tls}),
             "detector": detector,
         }
     )
+
+
+def _anchored_source(address: str, folder: Path) -> str:
+    """A path counts from the file's folder; rtsp:, webcam: and synthetic: are left alone."""
+    has_scheme = re.match(r"[a-z]+:", address)
+    return address if has_scheme else str(folder / Path(address).expanduser())

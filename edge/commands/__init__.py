@@ -1,0 +1,1 @@
+"""The commands beside ``run``: each module has one ``run(options) -> exit code``."""

@@ -1,0 +1,101 @@
+"""``vad-edge check``: whether the configuration is right and everything it names answers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+from edge.commands.report import answer
+from edge.compose import (
+    enabled_cameras,
+    find_model,
+    make_detector,
+    make_source,
+    model_path,
+    mqtt_settings,
+)
+from edge.config import CameraSection, EdgeConfig, load_config
+from edge.errors import VadError
+from edge.ingest.masks import PrivacyMasks
+from edge.ingest.open import probe
+from edge.mqtt import try_broker
+from edge.wire.broker import Message, Outcome
+from edge.wire.topics import Topics
+
+SOMETHING_DID_NOT_ANSWER = 3
+AT_ONCE = 8  # cameras opened at one time
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried."""
+
+    what: str  # "camera gate", "broker"
+    ok: bool
+    found: str  # what it is, or what to do about it
+
+
+def run(options: argparse.Namespace) -> int:
+    """Try everything once; nothing is written."""
+    config = load_config(options.config)
+    findings = [
+        _try("detector", lambda: _detector(config)),
+        *_cameras(config),
+        _try("broker", lambda: _broker(config)),
+    ]
+    ok = all(finding.ok for finding in findings)
+    text = "\n".join(f"{'ok  ' if f.ok else 'FAIL'}  {f.what}: {f.found}" for f in findings)
+    figures = {"ok": ok, "findings": [asdict(finding) for finding in findings]}
+    answer(figures, as_json=options.format == "json", text=text)
+    return 0 if ok else SOMETHING_DID_NOT_ANSWER
+
+
+def _try(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except VadError as error:
+        return Finding(what, False, str(error))
+
+
+def _detector(config: EdgeConfig) -> str:
+    detector = make_detector(config.detector)
+    if detector is None:
+        return "motion, no weights"
+    return f"{config.detector.model}, {len(detector.labels)} classes"
+
+
+def _cameras(config: EdgeConfig) -> list[Finding]:
+    def look(item: tuple[str, CameraSection]) -> Finding:
+        name, camera = item
+        return _try(f"camera {name}", lambda: _camera(config, name, camera))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(look, enabled_cameras(config)))
+
+
+def _camera(config: EdgeConfig, name: str, camera: CameraSection) -> str:
+    PrivacyMasks(camera.masks)
+    model = find_model(model_path(config, name))
+    info = probe(make_source(camera))
+    rate = f" at {info.rate_hz:.3g} Hz" if info.rate_hz else ""
+    learnt = f"threshold {model.budget}" if model else "nothing learnt yet"
+    return f"{info.width}x{info.height} {info.codec}{rate}; {learnt}"
+
+
+def _broker(config: EdgeConfig) -> str:
+    if not config.mqtt.enabled:
+        return "not enabled, alerts are printed"
+    topics = Topics(config.mqtt.prefix, config.host)
+    settings = mqtt_settings(config.mqtt, client_id=f"{config.mqtt.prefix}-{config.host}-check")
+    report = try_broker(settings, [Message(topics.stats, b"{}", qos=1)])
+    refused = [
+        f"{topic}: {receipt.reason}"
+        for topic, receipt in report.receipts
+        if receipt.outcome in (Outcome.REFUSED, Outcome.LOST)
+    ]
+    if refused:
+        raise VadError(f"{settings.place} will not take {'; '.join(refused)}: mend its access list")
+    limit = f", packets up to {report.max_packet_bytes} bytes" if report.max_packet_bytes else ""
+    return f"{settings.place} speaks {report.protocol}{limit}"

@@ -1,0 +1,95 @@
+"""``vad-edge fit``: learn what is normal for one camera, from footage or from its stream."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.analysis import LearningPlan, Pupil
+from edge.commands.report import answer, progress_bar
+from edge.compose import learning_plan, make_detector, make_gating, make_source, model_path
+from edge.config import CameraSection, load_config
+from edge.domain.frame import Frame
+from edge.errors import ConfigError
+from edge.ingest.feed import read_frames
+from edge.ingest.masks import PrivacyMasks
+from edge.perception.perception import Perception
+from edge.scoring.model import CameraModel
+from edge.scoring.store import save_camera_model
+
+HOLE_S = 60.0  # between footage files: longer than any track
+
+
+def run(options: argparse.Namespace) -> int:
+    """Learn, save, and say what the threshold rests on."""
+    config = load_config(options.config)
+    camera = config.cameras.get(options.camera)
+    if camera is None:
+        known = ", ".join(config.cameras)
+        raise ConfigError(f"{options.config}: no camera {options.camera!r}; it has: {known}")
+    plan = learning_plan(config, camera)
+    seconds = options.seconds or (plan.period_s if not options.footage else float("inf"))
+    perception = Perception(make_detector(config.detector), gating=make_gating(config.detector))
+    frames = _footage(options.camera, camera, options.footage)
+    model = learn(frames, perception, options.camera, plan, seconds=seconds)
+    path = model_path(config, options.camera)
+    save_camera_model(path, model)
+    answer(_figures(model, path), as_json=options.format == "json", text=_text(model, path))
+    return 0
+
+
+def learn(
+    frames: Iterator[Frame],
+    perception: Perception,
+    camera: str,
+    plan: LearningPlan,
+    *,
+    seconds: float,
+) -> CameraModel:
+    """Watch at most ``seconds`` of footage and graduate; raises NotLearntError."""
+    pupil = Pupil(camera, plan)
+    total = None if seconds == float("inf") else seconds
+    with progress_bar(f"learning {camera}", total, "s") as progress:
+        for frame in frames:
+            pupil.watch(perception.observe([frame])[0])
+            progress.update(min(pupil.seconds, seconds) - progress.n)
+            if pupil.seconds >= seconds:
+                break
+    return pupil.graduate()
+
+
+def _footage(name: str, camera: CameraSection, files: list[Path] | None) -> Iterator[Frame]:
+    """All frames of the files one after the other, or of the camera."""
+    start_s = 0.0
+    for address in [str(file) for file in files or ()] or [camera.source]:
+        section = camera.model_copy(update={"source": address, "loop": False})
+        for frame in read_frames(
+            make_source(section, paced=False),
+            camera=name,
+            analysis_hz=camera.analysis_hz,
+            max_width=camera.max_width,
+            masks=PrivacyMasks(camera.masks),
+            start_s=start_s,
+        ):
+            start_s = frame.time_s
+            yield frame
+        start_s += HOLE_S
+
+
+def _figures(model: CameraModel, path: Path) -> dict[str, object]:
+    budget = model.budget
+    return {
+        "camera": model.camera,
+        "footage_s": budget.footage_s,
+        "alarms_per_day": budget.alarms_per_day,
+        "threshold": budget.threshold,
+        "threshold_low": budget.low,
+        "threshold_high": budget.high,
+        "peaks": budget.peaks,
+        "path": str(path),
+    }
+
+
+def _text(model: CameraModel, path: Path) -> str:
+    return f"camera {model.camera}: threshold {model.budget}\nsaved in {path}; restart vad-edge run"

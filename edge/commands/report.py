@@ -1,0 +1,22 @@
+"""How commands answer: for a person or for a program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tqdm import tqdm
+
+
+def answer(figures: Mapping[str, Any], *, as_json: bool, text: str) -> None:
+    """Print one JSON object, or the text."""
+    print(json.dumps(figures, ensure_ascii=False, allow_nan=False) if as_json else text)
+
+
+def progress_bar(what: str, total: float | None, unit: str) -> tqdm[Any]:
+    """A bar on the terminal's error stream; nothing where that is no terminal."""
+    style = "{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} left"
+    return tqdm(
+        desc=what, total=total, unit=unit, disable=None, bar_format=style if total else None
+    )

@@ -1,0 +1,63 @@
+"""Features: what is measured of regions of a frame, and the description that versions it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.domain.boxes import Boxes, Floats
+
+SCENE = -1
+"""The track id of a region that is no object: a cell of the picture, or all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One measured quantity, in a physical unit that a person can read."""
+
+    name: str  # "speed"
+    unit: str  # "heights/s", "" for a pure number
+    log_floor: float | None = None  # compared as log(value + floor); None: as it is
+    by_place: bool = False  # compared with what is usual at this place of the picture
+    says_why: bool = True  # may be named as the reason of an alert
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """A group of features that are compared together."""
+
+    group: str  # "kinematics"
+    revision: int  # raised when the computation changes
+    features: tuple[Feature, ...]
+
+    @property
+    def spec_version(self) -> str:
+        """Changes whenever values of two versions must not be mixed: ``kinematics-1-3fa8…``."""
+        return _version(self)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@cache  # asked for at every frame; there are a handful of specs
+def _version(spec: FeatureSpec) -> str:
+    digest = hashlib.sha256(repr(spec.features).encode()).hexdigest()[:12]
+    return f"{spec.group}-{spec.revision}-{digest}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """One group's values for N regions of one frame."""
+
+    spec: FeatureSpec
+    track_id: npt.NDArray[np.int64]  # (N,) or SCENE
+    class_id: npt.NDArray[np.int32]  # (N,) index into the detector's label list; SCENE: unused
+    boxes_xyxy: Boxes  # (N, 4) pixels of the analysed frame
+    values: Floats  # (N, d) physical units, finite
+
+    def __len__(self) -> int:
+        return len(self.values)

@@ -1,0 +1,72 @@
+"""What a camera has learnt: one term per feature group, and what its scores mean."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.domain.features import FeatureSpec
+from edge.scoring.calibration import BudgetThreshold, TailCalibration
+from edge.scoring.fusion import Rule
+from edge.scoring.normality import Normality
+from edge.scoring.standardise import Standardiser
+
+Array: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """One feature group's normality, calibrated to decades of surprise."""
+
+    spec: FeatureSpec
+    standardiser: Standardiser
+    normality: Normality
+    calibration: TailCalibration
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringOptions:
+    """How terms, moments and frames become one score; part of what was learnt."""
+
+    normality: str = "neighbours"  # or "kmeans"
+    size: int = 2000  # prototypes or centres of a term, at most
+    rule: Rule = "mean"
+    memory_s: float = 4.0  # time constant of the evidence along a track
+    prior_s: float = 0.25  # of nothing unusual that every track starts with
+    fade_s: float = 1.0  # time constant with which a frame's score fades
+    seed: int = 0
+
+
+DEFAULT_OPTIONS = ScoringOptions()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CameraModel:
+    """All that a camera has learnt."""
+
+    camera: str
+    terms: tuple[Term, ...]
+    evidence: TailCalibration  # of the fused surprise, smoothed along its track
+    budget: BudgetThreshold
+    options: ScoringOptions
+    learnt_from_s: float  # seconds of normal footage
+    created_s: float  # seconds since the epoch
+
+    @property
+    def threshold(self) -> float:
+        """The frame score that meets the false-alarm budget, decades of surprise."""
+        return self.budget.threshold
+
+    @property
+    def version(self) -> str:
+        """Names this model in alerts: when it was learnt, in UTC."""
+        return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.created_s))
+
+    @property
+    def spec_versions(self) -> tuple[str, ...]:
+        """The feature groups it was learnt with."""
+        return tuple(term.spec.spec_version for term in self.terms)

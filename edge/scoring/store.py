@@ -1,0 +1,151 @@
+"""One file per camera: arrays as safetensors, the rest as JSON in its header.
+
+Read strictly: a damaged or foreign file is refused with a clear message, never half-used.
+Written atomically: whoever reads sees the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from edge.domain.features import FeatureSpec
+from edge.errors import FeatureVersionError, ModelError, StorageError
+from edge.scoring.calibration import BudgetThreshold, TailCalibration
+from edge.scoring.model import CameraModel, ScoringOptions, Term
+from edge.scoring.normality import KINDS
+from edge.scoring.standardise import Standardiser
+
+Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
+
+FORMAT = "vad-edge-camera-1"
+
+
+def save_camera_model(path: Path, model: CameraModel) -> None:
+    """Write the model; raises StorageError, and then what was stored before is still there."""
+    payload = save(_arrays(model), metadata={"format": FORMAT, "model": json.dumps(_header(model))})
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # what went wrong is said below
+            partial.unlink(missing_ok=True)
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def load_camera_model(path: Path, specs: Iterable[FeatureSpec]) -> CameraModel:
+    """Read the model of one camera; ``specs`` are the feature groups this program computes.
+
+    Raises ModelError for a missing, damaged or foreign file, FeatureVersionError when the camera
+    was learnt with features of another version.
+    """
+    header, arrays = _read(path)
+    try:
+        return _model(header, arrays, {spec.spec_version: spec for spec in specs})
+    except FeatureVersionError as error:
+        raise FeatureVersionError(f"{path}: {error}; learn the camera anew") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, f"incomplete ({error})") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise _damaged(path, f"not a camera model of format {FORMAT}")
+            header: dict[str, Any] = json.loads(metadata["model"])
+            arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file: learn the camera first") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise _damaged(path, str(error)) from error
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all() and "log_floor" not in name:
+            raise _damaged(path, f"{name} holds values that are not finite")
+    return header, arrays
+
+
+def _damaged(path: Path, what: str) -> ModelError:
+    return ModelError(f"{path}: damaged or foreign: {what}; delete it and learn the camera anew")
+
+
+def _header(model: CameraModel) -> dict[str, Any]:
+    return {
+        "camera": model.camera,
+        "spec_versions": list(model.spec_versions),
+        "options": asdict(model.options),
+        "budget": asdict(model.budget),
+        "learnt_from_s": model.learnt_from_s,
+        "created_s": model.created_s,
+    }
+
+
+def _arrays(model: CameraModel) -> Arrays:
+    parts: Arrays = {f"evidence.{k}": v for k, v in model.evidence.state().items()}
+    for order, term in enumerate(model.terms):
+        for name in ("standardiser", "normality", "calibration"):
+            state = getattr(term, name).state()
+            parts |= {f"{order}.{name}.{k}": np.ascontiguousarray(v) for k, v in state.items()}
+    return parts
+
+
+def _model(header: dict[str, Any], arrays: Arrays, specs: Mapping[str, FeatureSpec]) -> CameraModel:
+    options = ScoringOptions(**header["options"])
+    terms = tuple(
+        _term(str(order), version, arrays, specs, options)
+        for order, version in enumerate(header["spec_versions"])
+    )
+    return CameraModel(
+        camera=str(header["camera"]),
+        terms=terms,
+        evidence=TailCalibration.from_state(_state(arrays, "evidence.")),
+        budget=BudgetThreshold(**header["budget"]),
+        options=options,
+        learnt_from_s=float(header["learnt_from_s"]),
+        created_s=float(header["created_s"]),
+    )
+
+
+def _term(
+    prefix: str,
+    version: str,
+    arrays: Arrays,
+    specs: Mapping[str, FeatureSpec],
+    options: ScoringOptions,
+) -> Term:
+    if version not in specs:
+        known = ", ".join(specs) or "none"
+        raise FeatureVersionError(f"learnt with {version}, this program computes {known}")
+    term = Term(
+        spec=specs[version],
+        standardiser=Standardiser.from_state(_state(arrays, f"{prefix}.standardiser.")),
+        normality=KINDS[options.normality].from_state(_state(arrays, f"{prefix}.normality.")),
+        calibration=TailCalibration.from_state(_state(arrays, f"{prefix}.calibration.")),
+    )
+    width = len(specs[version])
+    term.normality.distance(np.zeros((1, width), np.float32))  # raises ValueError on a mismatch
+    if term.standardiser.spread.shape != (width,):
+        raise ValueError(f"{version} has {width} features")
+    return term
+
+
+def _state(arrays: Arrays, prefix: str) -> Arrays:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

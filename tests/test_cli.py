@@ -1,0 +1,33 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge.cli import main
+
+COMMANDS = ("run", "demo", "check", "fit", "eval", "bench")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_documents_its_exit_codes(command: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    assert "exit codes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_wrong_configuration_exits_with_2_and_names_the_line(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    config = tmp_path / "edge.yaml"
+    config.write_text("host: h\ncamera: {}\n")
+    assert main([command, "-c", str(config)]) == 2
+    assert "edge.yaml:2: camera: no such setting" in capsys.readouterr().err
+
+
+def test_help_answers_without_loading_video_libraries():
+    code = "import sys, edge.cli; print('cv2' in sys.modules or 'av' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
