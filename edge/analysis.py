@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from edge.domain.features import Features, FeatureSpec
 from edge.domain.score import FrameScore
-from edge.features import kinematics
+from edge.features import kinematics, scene
+from edge.features.scene import SceneMotion
 from edge.features.segmenter import Segmenter
 from edge.perception.perception import Percept
 from edge.scoring.footage import NormalFootage
@@ -16,15 +17,16 @@ from edge.scoring.learn import learn_camera
 from edge.scoring.model import CameraModel, ScoringOptions
 from edge.scoring.scorer import CameraScorer
 
-SPECS: tuple[FeatureSpec, ...] = (*kinematics.SPECS,)
-"""The feature groups that a camera is measured by, in the order of ``Extractor.measure``."""
+SPECS: tuple[FeatureSpec, ...] = (*kinematics.SPECS, *scene.SPECS)
+"""The feature groups that a camera is measured by."""
 
 
 class Extractor:
-    """Measures what is seen; holds the last second of each track."""
+    """Measures what is seen; holds the last second of each track and the last pictures."""
 
     def __init__(self) -> None:
         self._segmenter = Segmenter()
+        self._scene = SceneMotion()
 
     def measure(self, percept: Percept) -> tuple[Features, ...]:
         """All feature groups of one frame."""
@@ -32,7 +34,10 @@ class Extractor:
         segments = self._segmenter.push(
             percept.tracks, time_s=frame.time_s, width=frame.width, height=frame.height
         )
-        return (*kinematics.describe(segments),)
+        return (
+            *kinematics.describe(segments),
+            *self._scene.observe(frame, percept.motion.mask),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ class Judge:
         frame = percept.frame
         return self._scorer.observe(
             self._extractor.measure(percept),
+            percept.tracks,
             index=frame.index,
             time_s=frame.time_s,
             width=frame.width,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,6 +92,20 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=Path, help="class names, one a line")
 
 
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: a number above 0")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: at least 1")
+    return number
+
+
 def _add_run(commands: Commands) -> None:
     _add_config(_add(commands, "run", "edge.serve", "watch the cameras and raise alerts"))
 
@@ -115,7 +130,7 @@ def _add_fit(commands: Commands) -> None:
     _add_config(parser)
     parser.add_argument("--camera", required=True, help="its name in the configuration")
     parser.add_argument("--footage", type=Path, nargs="+", help="files; default: the camera itself")
-    parser.add_argument("--seconds", type=float, help="stop after so much footage")
+    parser.add_argument("--seconds", type=_positive, help="stop after so much footage")
     _add_format(parser)
 
 
@@ -125,7 +140,9 @@ def _add_eval(commands: Commands) -> None:
     datasets = ("ped2", "avenue", "shanghaitech-tracks", "synthetic", "mot")
     parser.add_argument("--dataset", choices=datasets, required=True)
     parser.add_argument("--root", type=Path, help="its folder (synthetic needs none)")
-    parser.add_argument("--analysis-hz", type=float, default=10.0, help="frames looked at a second")
+    parser.add_argument(
+        "--analysis-hz", type=_positive, default=10.0, help="frames looked at a second"
+    )
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write score-over-time pictures")
     _add_network(parser)
     _add_format(parser)
@@ -134,10 +151,10 @@ def _add_eval(commands: Commands) -> None:
 def _add_bench(commands: Commands) -> None:
     purpose = "load this machine with paced cameras and measure"
     parser = _add(commands, "bench", "edge.commands.bench", purpose)
-    parser.add_argument("--cameras", type=int, required=True, metavar="N")
+    parser.add_argument("--cameras", type=_count, required=True, metavar="N")
     parser.add_argument("--source", required=True, metavar="FILE", help="what every camera shows")
-    parser.add_argument("--analysis-hz", type=float, default=5.0)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--analysis-hz", type=_positive, default=5.0)
+    parser.add_argument("--seconds", type=_positive, default=60.0)
     _add_network(parser)
     _add_format(parser)
 

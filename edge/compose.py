@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from edge.alerts.alarm import Limits
+from edge.alerts.console import Console
+from edge.alerts.snapshot import SnapshotStore
 from edge.alerts.zones import Zone
 from edge.analysis import SPECS, LearningPlan
 from edge.config import CameraSection, DetectorSection, EdgeConfig, MqttSection
+from edge.errors import FeatureVersionError, ModelError
+from edge.ingest.feed import CameraFeed
+from edge.ingest.latest import Mailbox
+from edge.ingest.masks import PrivacyMasks
 from edge.ingest.open import open_source
 from edge.ingest.source import Source
 from edge.ingest.synthetic.source import SyntheticSource, parse_street
-from edge.mqtt import MqttSettings, Tls
+from edge.mqtt import MqttBroker, MqttSettings, Tls
 from edge.perception.detector import Detector
 from edge.perception.gate import GateSettings
 from edge.perception.network import Network, NetworkSettings
 from edge.scoring.model import CameraModel, ScoringOptions
 from edge.scoring.store import load_camera_model
+from edge.wire.broker import Broker, Message
+from edge.wire.states import AVAILABLE, GONE, STOPPED
+from edge.wire.topics import Topics
 
+log = logging.getLogger(__name__)
+
+DAY_S = 86_400.0
 CLEAR_BELOW_DECADES = 0.5
 """An event ends when the score is back below the threshold by this much: three times as common."""
 
@@ -36,6 +52,18 @@ def make_source(camera: CameraSection, *, paced: bool = True) -> Source:
     if Path(address).is_dir():
         return open_source("images", address, paced=paced)
     return open_source("file", address, paced=paced, loop=camera.loop)
+
+
+def make_feed(name: str, camera: CameraSection, mailbox: Mailbox) -> CameraFeed:
+    """The decoding thread of one camera; raises SourceUnusableError."""
+    return CameraFeed(
+        make_source(camera),
+        mailbox,
+        camera=name,
+        analysis_hz=camera.analysis_hz,
+        max_width=camera.max_width,
+        masks=PrivacyMasks(camera.masks),
+    )
 
 
 def make_detector(section: DetectorSection) -> Detector | None:
@@ -65,6 +93,30 @@ def mqtt_settings(section: MqttSection, *, client_id: str) -> MqttSettings:
     )
 
 
+def make_broker(config: EdgeConfig, topics: Topics, events: TextIO) -> Broker:
+    """The broker, or ``events`` where none is enabled."""
+    if not config.mqtt.enabled:
+        return Console(events, topic=topics.events)
+    here = partial(Message, topics.available, retain=True)
+    return MqttBroker(
+        mqtt_settings(config.mqtt, client_id=f"{config.mqtt.prefix}-{config.host}"),
+        will=here(payload=GONE),
+        birth=here(payload=AVAILABLE),
+        farewell=here(payload=STOPPED),
+    )
+
+
+def make_snapshots(config: EdgeConfig) -> SnapshotStore | None:
+    """Where pictures of alerts are kept; None: nowhere."""
+    if not config.snapshots.enabled:
+        return None
+    return SnapshotStore(
+        config.data_dir / "snapshots",
+        max_age_s=config.snapshots.retain_days * DAY_S,
+        max_bytes=int(config.snapshots.max_megabytes * 1e6),
+    )
+
+
 def make_zones(camera: CameraSection) -> tuple[Zone, ...]:
     """The camera's named places."""
     return tuple(Zone(name, tuple(corners)) for name, corners in camera.zones.items())
@@ -84,12 +136,29 @@ def model_path(config: EdgeConfig, camera: str) -> Path:
     return config.data_dir / "cameras" / f"{camera}.safetensors"
 
 
-def find_model(path: Path) -> CameraModel | None:
+def find_model(config: EdgeConfig, camera: str) -> CameraModel | None:
     """What the camera has learnt, None when it has not yet.
 
-    Raises ModelError and FeatureVersionError for a file that cannot be used.
+    A file that was copied from another camera counts as this one's. Raises ModelError and
+    FeatureVersionError for a file that cannot be used.
     """
-    return load_camera_model(path, SPECS) if path.exists() else None
+    path = model_path(config, camera)
+    return replace(load_camera_model(path, SPECS), camera=camera) if path.exists() else None
+
+
+def recall_model(config: EdgeConfig, camera: str) -> CameraModel | None:
+    """The same for a process that must go on: what cannot be used is put aside and learnt anew."""
+    try:
+        return find_model(config, camera)
+    except (ModelError, FeatureVersionError) as error:
+        path = model_path(config, camera)
+        aside = path.with_name(f"{path.name}.old")
+        log.error("camera %s LEARNS ANEW, its model is put aside as %s: %s", camera, aside, error)
+    try:
+        path.replace(aside)
+    except OSError as error:
+        log.error("camera %s: %s cannot be moved: %s", camera, path, error.strerror)
+    return None
 
 
 def limits(model: CameraModel, *, cooldown_s: float) -> Limits:

@@ -76,6 +76,9 @@ class LearningSection(Section):
 
     period_s: Positive = 3600.0  # of live footage before a new camera is scored
     normality: Literal["neighbours", "kmeans"] = "neighbours"
+    # Off: a threshold holds for the normality that it was measured with, and each update shrinks
+    # the scores of what it has seen. Drift then shows as alarms, never as silent blindness.
+    adapt: bool = False
 
 
 class AlertsSection(Section):

@@ -1,7 +1,8 @@
 """``vad-edge run``: the composition root of the live process.
 
 Threads: one decodes each camera, a few analyse and raise alarms, one publishes, and the calling
-one looks after them: it announces states and statistics and lets events of silent cameras expire.
+one looks after them: it announces states and statistics, lets events of silent cameras expire,
+opens sources that ended anew, and ends the process when a thread that it cannot replace has died.
 Every queue has one place (frames) or is bounded on disk (alerts).
 """
 
@@ -10,96 +11,50 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-import signal
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TextIO
 
 from edge import __version__
 from edge.alerts.alarm import Alarm, Limits
-from edge.alerts.console import Console
 from edge.alerts.desk import AlertDesk
 from edge.alerts.homeassistant import discovery_messages
 from edge.alerts.outbox import Outbox
 from edge.alerts.publisher import Publisher
-from edge.alerts.snapshot import SnapshotStore
-from edge.compose import (
-    enabled_cameras,
-    find_model,
-    learning_plan,
-    limits,
-    make_detector,
-    make_gating,
-    make_source,
-    make_zones,
-    model_path,
-    mqtt_settings,
-)
+from edge.compose import enabled_cameras, limits, make_broker, make_snapshots, make_zones
 from edge.config import CameraSection, EdgeConfig, load_config
-from edge.errors import ConfigError, MalformedMessageError
-from edge.ingest.feed import CameraFeed
-from edge.ingest.health import State
-from edge.ingest.latest import Mailroom
-from edge.ingest.masks import PrivacyMasks
-from edge.mqtt import MqttBroker
-from edge.perception.perception import Perception
+from edge.errors import ConfigError, MalformedMessageError, SourceUnusableError, VadError
+from edge.lock import sole_user
+from edge.post import Post, make_posts
 from edge.scoring.model import CameraModel
+from edge.signals import stop_on_signals
 from edge.vitals import Stopwatch, rss_bytes
-from edge.watch import Watch
-from edge.wire.broker import Broker, Message
-from edge.wire.states import (
-    AVAILABLE,
-    GONE,
-    STOPPED,
-    CameraStatus,
-    decode_command,
-    encode_status,
-    encode_switch,
-)
-from edge.wire.stats import CameraStats, HostStats, encode_stats
+from edge.wire.broker import Message
+from edge.wire.states import CameraStatus, decode_command, encode_status, encode_switch
+from edge.wire.stats import HostStats, encode_stats
 from edge.wire.topics import Topics
-from edge.worker import Worker
 
 log = logging.getLogger(__name__)
 
-WORKERS = 2  # more wait for each other: numpy's small steps hold the interpreter
 LOOK_EVERY_S = 1.0
 STATS_EVERY_S = 10.0
-DAY_S = 86_400.0
+LEAVE_S = 5.0  # how long a stop waits for the broker's goodbye
+REOPEN_EVERY_S = 60.0  # a camera that offered no video may just have been booting
 NEVER = Limits(raise_at=math.inf, clear_below=math.inf)  # of a camera that still learns
 
 
 def run(options: argparse.Namespace) -> int:
     """Watch the cameras of a configuration until told to stop."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    Host(load_config(options.config)).run(stop)
+    stop = stop_on_signals()
+    config = load_config(options.config)
+    with sole_user(config.data_dir):
+        Host(config).run(stop)
     return 0
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """One camera's place in the process."""
-
-    feed: CameraFeed
-    watch: Watch
-    worker: Worker
-
-    @property
-    def status(self) -> CameraStatus:
-        """How the camera is, as the world is told."""
-        state = self.feed.snapshot().state
-        if not self.watch.enabled:
-            return CameraStatus.DISABLED
-        if state is State.ONLINE and self.watch.model is None:
-            return CameraStatus.LEARNING
-        return CameraStatus(state.value)
 
 
 class Host:
@@ -114,42 +69,56 @@ class Host:
         self._config = config
         self._began_s = time.monotonic()
         self._topics = Topics(config.mqtt.prefix, config.host)
-        self._school = ThreadPoolExecutor(1, "school")
-        models = {name: find_model(model_path(config, name)) for name in cameras}
         self._outbox = Outbox(config.data_dir / "outbox.sqlite")
-        self._broker = _make_broker(config, self._topics, events)
+        self._broker = make_broker(config, self._topics, events)
         self._publisher = Publisher(self._broker, self._outbox, events_topic=self._topics.events)
+        self._publishing = threading.Event()  # set to end it
+        self._publish = threading.Thread(
+            target=self._publisher.run, args=(self._publishing,), name="publish"
+        )
         self._desk = self._make_desk(cameras)
         self._desk_lock = threading.Lock()
         self._armed: dict[str, CameraModel] = {}  # by camera: what its alarm goes by
-        self._workers, self.posts = self._make_posts(cameras, models)
+        self._workers, self.posts = make_posts(
+            config,
+            cameras,
+            desk=self._desk,
+            desk_lock=self._desk_lock,
+            stopwatch=self.stopwatch,
+        )
 
     def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set, or until every source has ended for good."""
-        publishing = threading.Event()
-        publisher = threading.Thread(target=self._publisher.run, args=(publishing,), name="publish")
-        feeds = [post.feed for post in self.posts.values()]
+        """Work until ``stop`` is set, or until every source has ended for good.
+
+        Raises SourceUnusableError when they ended because they cannot be read.
+        """
         self._introduce()
         self._broker.start()
-        publisher.start()
+        self._publish.start()
         try:
             for worker in self._workers:
                 worker.start()
-            for feed in feeds:
-                feed.start()
+            for post in self.posts.values():
+                post.feed.start()
             self._look_after(stop)
         finally:
-            for feed in feeds:
-                feed.stop()
-            for worker in self._workers:
-                worker.stop()
-            self._school.shutdown(cancel_futures=True)
-            for post in self.posts.values():
-                post.watch.save()
-            publishing.set()
-            publisher.join()
-            self._broker.stop()
-            self._outbox.close()
+            self._end()
+
+    def _end(self) -> None:
+        """Bounded however cameras and broker hang: feeds end together, alerts wait on the disk."""
+        with ThreadPoolExecutor(len(self.posts)) as pool:
+            list(pool.map(lambda post: post.feed.stop(), self.posts.values()))
+        for worker in self._workers:
+            worker.stop()
+        for post in self.posts.values():
+            post.watch.save()
+        self._publishing.set()
+        self._publish.join()
+        # a broker that hangs in the middle of a connection may be left: its threads are daemons
+        leaving = threading.Thread(target=self._broker.stop, name="leave", daemon=True)
+        leaving.start()
+        leaving.join(LEAVE_S)
+        self._outbox.close()
 
     def stats(self) -> HostStats:
         """Figures of this moment."""
@@ -159,41 +128,30 @@ class Host:
             model_version=", ".join(sorted({m.version for m in self._armed.values()})),
             rss_bytes=rss_bytes(),
             stages_ms=self.stopwatch.means_ms(),
-            counters={
-                "alerts_pending": len(self._outbox),
-                "alerts_sent": self._publisher.counts.events_sent,
-                "alerts_resent": self._publisher.counts.resent,
-                **{f"{k}_dropped": n for k, n in self._outbox.counts.dropped.items()},
-            },
+            counters=self._counters(),
             problems=[
                 *self._publisher.problems,
-                *(f"{c}: {p}" for w in self._workers for c, p in w.problems.items()),
+                *(problem for post in self.posts.values() for problem in post.problems),
             ],
-            cameras=[self._camera_stats(name, post) for name, post in self.posts.items()],
+            cameras=[post.stats(self._desk.open_events(name)) for name, post in self.posts.items()],
         )
 
-    def _camera_stats(self, name: str, post: Post) -> CameraStats:
-        feed = post.feed.snapshot()
-        latencies = post.worker.latencies[name]
-        return CameraStats(
-            camera=name,
-            status=post.status,
-            stream_hz=feed.decoded_hz,
-            analysed_hz=feed.due_hz,
-            dropped={"unread": feed.unread, "corrupt": feed.corrupt, "unhealthy": feed.unhealthy},
-            reconnects=feed.reconnects,
-            latency_p50_ms=latencies.percentile(50),
-            latency_p99_ms=latencies.percentile(99),
-            open_events=self._desk.open_events(name),
-        )
+    def _counters(self) -> dict[str, int]:
+        alarms = [self._desk.counts(name) for name in self.posts]
+        sent = self._publisher.counts
+        return {
+            "alerts_raised": sum(counts.opened for counts in alarms),
+            "alerts_suppressed": sum(counts.suppressed for counts in alarms),
+            "alerts_pending": self._publisher.pending,
+            "alerts_sent": sent.events_sent,
+            "alerts_unheard": sent.events_unheard,
+            "alerts_resent": sent.resent,
+            "best_effort_lost": sent.best_effort_lost,
+            "outbox_malformed": self._outbox.counts.malformed,
+            **{f"{kind}_dropped": count for kind, count in self._outbox.counts.dropped.items()},
+        }
 
     def _make_desk(self, cameras: Mapping[str, CameraSection]) -> AlertDesk:
-        snapshots = self._config.snapshots
-        store = SnapshotStore(
-            self._config.data_dir / "snapshots",
-            max_age_s=snapshots.retain_days * DAY_S,
-            max_bytes=int(snapshots.max_megabytes * 1e6),
-        )
         return AlertDesk(
             {
                 name: Alarm(name, NEVER, model_version="", zones=make_zones(camera))
@@ -202,46 +160,9 @@ class Host:
             outbox=self._outbox,
             publisher=self._publisher,
             topics=self._topics,
-            snapshots=store if snapshots.enabled else None,
-            publish_snapshots=snapshots.publish,
+            snapshots=make_snapshots(self._config),
+            publish_snapshots=self._config.snapshots.publish,
         )
-
-    def _make_posts(
-        self,
-        cameras: Mapping[str, CameraSection],
-        models: Mapping[str, CameraModel | None],
-    ) -> tuple[list[Worker], dict[str, Post]]:
-        """Deal the cameras to the workers in turn."""
-        detector = make_detector(self._config.detector)
-        gating = make_gating(self._config.detector)
-        names = list(cameras)
-        workers, posts = [], {}
-        for number in range(min(WORKERS, len(names))):
-            mailroom, perception = Mailroom(), Perception(detector, gating=gating)
-            watches = {
-                name: Watch(
-                    name,
-                    models[name],
-                    plan=learning_plan(self._config, cameras[name]),
-                    labels=perception.labels,
-                    model_path=model_path(self._config, name),
-                    school=self._school,
-                )
-                for name in names[number::WORKERS]
-            }
-            worker = Worker(
-                f"worker-{number}",
-                mailroom,
-                perception,
-                watches,
-                desk=self._desk,
-                desk_lock=self._desk_lock,
-                stopwatch=self.stopwatch,
-            )
-            workers.append(worker)
-            for name, watch in watches.items():
-                posts[name] = Post(make_feed(name, cameras[name], mailroom), watch, worker)
-        return workers, posts
 
     def _introduce(self) -> None:
         """Retained states and commands; what is said before the connection is kept for it."""
@@ -268,19 +189,48 @@ class Host:
 
     def _look_after(self, stop: threading.Event) -> None:
         stats_due_s = time.monotonic()
-        while not stop.is_set() and not self._is_over():
+        reopen_due_s = stats_due_s + REOPEN_EVERY_S
+        while not (stop.is_set() or self._is_over()):
+            now_s = time.monotonic()
+            self._demand_threads()
             for name, post in self.posts.items():
                 self._look_at(name, post)
-            if time.monotonic() >= stats_due_s:
-                stats_due_s += STATS_EVERY_S
+            if now_s >= stats_due_s:
+                stats_due_s = now_s + STATS_EVERY_S
                 self._publisher.send(Message(self._topics.stats, encode_stats(self.stats()), qos=0))
+            if now_s >= reopen_due_s:
+                reopen_due_s = now_s + REOPEN_EVERY_S
+                self._reopen()
             stop.wait(LOOK_EVERY_S)
 
     def _is_over(self) -> bool:
-        return all(post.feed.snapshot().ended for post in self.posts.values())
+        """Whether all footage has ended, and its events have."""
+        feeds = {name: post.feed.snapshot() for name, post in self.posts.items()}
+        if not all(feed.ended for feed in feeds.values()):
+            return False
+        if any(self._desk.open_events(name) for name in feeds):
+            return False
+        unusable = [f"camera {name}: {feed.error}" for name, feed in feeds.items() if feed.error]
+        if unusable:
+            raise SourceUnusableError("; ".join(unusable))
+        return True
+
+    def _demand_threads(self) -> None:
+        """Nobody would notice that no alert comes any more: rather end, and be started again."""
+        for thread in (self._publish, *(worker.thread for worker in self._workers)):
+            if not thread.is_alive():
+                raise VadError(f"internal error: the {thread.name} thread has died; see the log")
+
+    def _reopen(self) -> None:
+        for post in self.posts.values():
+            feed = post.feed.snapshot()
+            if feed.ended and feed.error:
+                log.info("camera %s: trying again", post.camera)
+                post.reopen()
 
     def _look_at(self, name: str, post: Post) -> None:
-        self._publisher.retain(self._topics.status(name), encode_status(post.status))
+        status = post.status
+        self._publisher.retain(self._topics.status(name), encode_status(status))
         model = post.watch.model
         with self._desk_lock:
             if model is not None and self._armed.get(name) is not model:
@@ -289,29 +239,6 @@ class Host:
                 self._desk.relimit(
                     name, lambda alarm: replace(alarm, limits=new, model_version=model.version)
                 )
-            if post.status is not CameraStatus.ONLINE:
+            # every source of a live process is paced: its frames carry the wall clock's time
+            if status is not CameraStatus.ONLINE or post.tally.problem:
                 self._desk.expire(name, time.time())
-
-
-def make_feed(name: str, camera: CameraSection, mailroom: Mailroom) -> CameraFeed:
-    """The decoding thread of one camera."""
-    return CameraFeed(
-        make_source(camera),
-        mailroom.add(),
-        camera=name,
-        analysis_hz=camera.analysis_hz,
-        max_width=camera.max_width,
-        masks=PrivacyMasks(camera.masks),
-    )
-
-
-def _make_broker(config: EdgeConfig, topics: Topics, events: TextIO) -> Broker:
-    if not config.mqtt.enabled:
-        return Console(events, topic=topics.events)
-    here = partial(Message, topics.available, retain=True)
-    return MqttBroker(
-        mqtt_settings(config.mqtt, client_id=f"{config.mqtt.prefix}-{config.host}"),
-        will=here(payload=GONE),
-        birth=here(payload=AVAILABLE),
-        farewell=here(payload=STOPPED),
-    )

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Executor, Future
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 from edge.analysis import Judge, LearningPlan, Pupil
 from edge.domain.score import FrameScore
-from edge.errors import NotLearntError, StorageError
+from edge.errors import StorageError, VadError
 from edge.perception.perception import Percept
 from edge.scoring.model import CameraModel
 from edge.scoring.store import save_camera_model
 
 log = logging.getLogger(__name__)
 
-SAVE_EVERY_S = 3600.0  # of footage: what a judging camera has added to its normality
+SAVE_EVERY_S = 3600.0  # of footage: what an adapting camera has added to its normality
 REPORT_EVERY_S = 600.0  # how often a learning camera says how far it is
+ADAPT_FROM_S = 3600.0
+"""A model of less footage does not adapt: its threshold is so high that all but everything lies
+below it and would teach, the unusual included."""
+
+Submit = Callable[[Callable[[], CameraModel]], Future[CameraModel]]
 
 
 class Watch:
     """Turns a camera's percepts into scores, as soon as it has learnt what is normal.
 
-    A finished learning period is evaluated by ``school``, so that no frame of another camera
-    waits for it.
+    A finished learning period is evaluated by ``submit``, so that no frame of another camera
+    waits for it. ``adapt`` goes on learning from unsuspicious frames; see ADAPT_FROM_S.
     """
 
     def __init__(
@@ -34,40 +40,65 @@ class Watch:
         plan: LearningPlan,
         labels: tuple[str, ...],
         model_path: Path,
-        school: Executor,
+        submit: Submit,
+        adapt: bool = False,
     ) -> None:
         self.enabled = True
+        self.problem = ""  # why its model is not on the disk, "" when it is
         self._camera = camera
         self._plan = plan
         self._labels = labels
         self._path = model_path
-        self._school = school
-        self._mind = self._appoint(model) if model else Pupil(camera, plan)
+        self._submit = submit
+        self._adapt = adapt
         self._lesson: Future[CameraModel] | None = None
         self._due_s = plan.period_s
         self._report_s = REPORT_EVERY_S
-        self._saved_s: float | None = None
+        self._saved_s: float | None = None  # frame time of the latest save, or of the first frame
+        self._written = _stamp(model_path)
+        self._mind = self._appoint(model) if model else self._enrol()
 
     @property
     def model(self) -> CameraModel | None:
         """What it judges by; None while it learns."""
         return self._mind.model if isinstance(self._mind, Judge) else None
 
+    @property
+    def learnt_share(self) -> float | None:
+        """How much of the learning period is over, in [0, 1]; None once it judges."""
+        if isinstance(self._mind, Judge):
+            return None
+        return min(self._mind.seconds / self._due_s, 1.0)
+
     def observe(self, percept: Percept) -> FrameScore | None:
         """Take in the next frame; its score, or None while the camera learns."""
         if isinstance(self._mind, Pupil):
             self._learn(self._mind, percept)
             return None
-        self._save_now_and_then(self._mind.model, percept.frame.time_s)
+        if self._adapts(self._mind.model):
+            self._save_now_and_then(self._mind.model, percept.frame.time_s)
         return self._mind.score(percept)
 
     def save(self) -> None:
-        """Keep what a judging camera has learnt since; raises StorageError."""
-        if isinstance(self._mind, Judge) and self._saved_s is not None:
-            save_camera_model(self._path, self._mind.model)
+        """Keep what an adapting camera has learnt since; a failure is logged."""
+        model = self.model
+        if model is not None and self._saved_s is not None:
+            self._keep(model)
+
+    def _enrol(self) -> Pupil:
+        log.info(
+            "camera %s: learning what is normal from the next %.0f s of its footage; "
+            "a restart before that begins anew",
+            self._camera,
+            self._due_s,
+        )
+        return Pupil(self._camera, self._plan)
+
+    def _adapts(self, model: CameraModel) -> bool:
+        return self._adapt and model.learnt_from_s >= ADAPT_FROM_S
 
     def _appoint(self, model: CameraModel) -> Judge:
-        return Judge(model, labels=self._labels, adapt=True)
+        return Judge(model, labels=self._labels, adapt=self._adapts(model))
 
     def _learn(self, pupil: Pupil, percept: Percept) -> None:
         if self._lesson is not None:
@@ -76,7 +107,7 @@ class Watch:
             return
         pupil.watch(percept)
         if pupil.seconds >= self._due_s:
-            self._lesson = self._school.submit(pupil.graduate)
+            self._lesson = self._submit(pupil.graduate)
         elif pupil.seconds >= self._report_s:
             self._report_s += REPORT_EVERY_S
             log.info(
@@ -85,12 +116,13 @@ class Watch:
 
     def _finish(self, lesson: Future[CameraModel]) -> None:
         self._lesson = None
-        try:
-            model = lesson.result()
-        except NotLearntError as error:
+        error = lesson.exception()
+        if error is not None:
             self._due_s += self._plan.period_s
-            log.warning("%s; it goes on learning", error)
+            fault = None if isinstance(error, VadError) else error  # a traceback for our own faults
+            log.warning("camera %s goes on learning: %s", self._camera, error, exc_info=fault)
             return
+        model = lesson.result()
         self._mind = self._appoint(model)
         log.info("camera %s has learnt: threshold %s", self._camera, model.budget)
         self._keep(model)
@@ -103,7 +135,25 @@ class Watch:
             self._keep(model)
 
     def _keep(self, model: CameraModel) -> None:
+        """Write the model, unless somebody else, such as ``vad-edge fit``, has written since."""
+        if _stamp(self._path) != self._written:
+            self.problem = f"{self._path} was replaced: restart to go by it"
+            log.warning("camera %s: %s", self._camera, self.problem)
+            return
         try:
             save_camera_model(self._path, model)
         except StorageError as error:
-            log.error("camera %s goes on, but unsaved: %s", self._camera, error)
+            self.problem = f"goes on, but what it has learnt is not saved: {error}"
+            log.error("camera %s %s", self._camera, self.problem)
+            return
+        self.problem = ""
+        self._written = _stamp(self._path)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Tells one version of a file from another; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns

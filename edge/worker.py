@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from edge.alerts.desk import AlertDesk
 from edge.domain.frame import Frame
+from edge.ingest.counters import Rate
 from edge.ingest.latest import Mailroom
 from edge.perception.perception import Percept, Perception
 from edge.vitals import Latencies, Stopwatch
@@ -18,6 +19,19 @@ log = logging.getLogger(__name__)
 
 BATCH = 8  # frames of different cameras that a network sees at once
 POLL_S = 0.2  # how soon a stop is noticed
+
+
+class Tally:
+    """What became of one camera's frames; written by its worker alone, read by any thread."""
+
+    def __init__(self) -> None:
+        self.analysed = 0  # scored, or learnt from
+        self.scored = 0
+        self.failed = 0  # lost to an error in the analysis
+        self.disabled = 0  # not looked at: switched off
+        self.problem = ""  # the latest error, "" once a frame succeeds
+        self.latencies = Latencies()  # capture to score
+        self.rate = Rate(time.monotonic())  # of analysed frames
 
 
 class Worker:
@@ -34,9 +48,7 @@ class Worker:
         desk_lock: threading.Lock,
         stopwatch: Stopwatch,
     ) -> None:
-        self.scored = dict.fromkeys(watches, 0)
-        self.latencies = {camera: Latencies() for camera in watches}
-        self.problems: dict[str, str] = {}  # camera: why its frames cannot be analysed
+        self.tallies = {camera: Tally() for camera in watches}
         self._mailroom = mailroom
         self._perception = perception
         self._watches = watches
@@ -44,23 +56,32 @@ class Worker:
         self._desk_lock = desk_lock
         self._stopwatch = stopwatch
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name)
+        self.thread = threading.Thread(target=self._run, name=name)
 
     def start(self) -> None:
         """Start the thread; call once."""
-        self._thread.start()
+        self.thread.start()
 
     def stop(self) -> None:
         """End it after the frames in hand."""
         self._stop.set()
-        self._thread.join()
+        self.thread.join()
+
+    def turn(self, timeout_s: float = POLL_S) -> None:
+        """Analyse what waits, at most one frame of each camera."""
+        frames = self._mailroom.take(limit=BATCH, timeout_s=timeout_s)
+        wanted = [frame for frame in frames if self._is_wanted(frame.camera)]
+        for percept in self._perceive(wanted):
+            self._judge(percept)
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            frames = self._mailroom.take(limit=BATCH, timeout_s=POLL_S)
-            frames = [frame for frame in frames if self._watches[frame.camera].enabled]
-            for percept in self._perceive(frames):
-                self._judge(percept)
+            self.turn()
+
+    def _is_wanted(self, camera: str) -> bool:
+        enabled = self._watches[camera].enabled
+        self.tallies[camera].disabled += not enabled
+        return enabled
 
     def _perceive(self, frames: Sequence[Frame]) -> list[Percept]:
         if not frames:
@@ -69,28 +90,34 @@ class Worker:
             with self._stopwatch.stage("perceive", len(frames)):
                 return self._perception.observe(frames)
         except Exception as error:  # the thread's boundary: the next frames are tried again
-            for frame in frames:
-                self._note(frame.camera, error)
+            if len(frames) > 1:  # one camera's fault must not cost the others their frames
+                return [percept for frame in frames for percept in self._perceive([frame])]
+            self._note(frames[0].camera, error)
             return []
 
     def _judge(self, percept: Percept) -> None:
-        frame = percept.frame
+        frame, tally = percept.frame, self.tallies[percept.frame.camera]
         try:
             with self._stopwatch.stage("score"):
                 score = self._watches[frame.camera].observe(percept)
             if score is not None:
                 with self._stopwatch.stage("alert"), self._desk_lock:
                     self._desk.take(score, frame)
-                self.scored[frame.camera] += 1
+                tally.scored += 1
         except Exception as error:  # the thread's boundary: other cameras go on
             self._note(frame.camera, error)
             return
-        self.problems.pop(frame.camera, None)
-        self.latencies[frame.camera].add(1e3 * (time.monotonic() - frame.received_s))
+        now_s = time.monotonic()
+        tally.analysed += 1
+        tally.problem = ""
+        tally.rate.tick(now_s)
+        tally.latencies.add(1e3 * (now_s - frame.received_s))
 
     def _note(self, camera: str, error: Exception) -> None:
-        """Log the first of a row of failures; all of them are shown in the statistics."""
-        problem = f"{type(error).__name__}: {error}"
-        if self.problems.get(camera) != problem:
-            self.problems[camera] = problem
+        """Log the first of a row of failures; all are counted."""
+        tally = self.tallies[camera]
+        tally.failed += 1
+        problem = f"its frames cannot be analysed: {type(error).__name__}: {error}"
+        if tally.problem != problem:
+            tally.problem = problem
             log.error("camera %s: its frames cannot be analysed", camera, exc_info=error)

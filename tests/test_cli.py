@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.cli import main
+from edge.errors import ConfigError, StorageError
 
 COMMANDS = ("run", "demo", "check", "fit", "eval", "bench")
 
@@ -31,3 +32,26 @@ def test_help_answers_without_loading_video_libraries():
     code = "import sys, edge.cli; print('cv2' in sys.modules or 'av' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ConfigError("edge.yaml:3: mend this"), 2, "edge.yaml:3: mend this\n"),
+        (StorageError("the disk is full"), 1, "vad-edge check: the disk is full\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_each_end_has_its_exit_code_and_no_traceback(
+    error: BaseException,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    def fail(_options: object) -> int:
+        raise error
+
+    monkeypatch.setattr("edge.commands.check.run", fail)
+    assert main(["check", "-c", "x"]) == code
+    assert capsys.readouterr() == ("", said)

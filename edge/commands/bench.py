@@ -22,6 +22,7 @@ from edge.commands.fit import learn
 from edge.commands.report import answer, progress_bar
 from edge.compose import learning_plan, make_detector, make_gating, make_source, model_path
 from edge.config import CameraSection, DetectorSection, EdgeConfig, MqttSection
+from edge.errors import ConfigError
 from edge.ingest.feed import read_frames
 from edge.perception.perception import Perception
 from edge.scoring.store import save_camera_model
@@ -54,7 +55,7 @@ class _Totals:
             due=sum(feed.due for feed in feeds),
             unread=sum(feed.unread for feed in feeds),
             unhealthy=sum(feed.unhealthy for feed in feeds),
-            scored=sum(post.worker.scored[name] for name, post in host.posts.items()),
+            scored=sum(post.tally.scored for post in host.posts.values()),
         )
 
 
@@ -69,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace, folder: Path) -> EdgeConfig:
+    if options.labels and not options.model:
+        raise ConfigError("bench: --labels goes with --model")
     camera = CameraSection(source=options.source, loop=True, analysis_hz=options.analysis_hz)
     detector = DetectorSection(
         kind="onnx" if options.model else "motion", model=options.model, labels=options.labels
@@ -103,8 +106,7 @@ def _measure(config: EdgeConfig, seconds: float) -> dict[str, Any]:
         try:
             _wait("warming up", WARM_UP_S)
             for post in host.posts.values():
-                for latencies in post.worker.latencies.values():
-                    latencies.clear()
+                post.tally.latencies.clear()
             host.stopwatch.clear()
             before = _Totals.of(host)
             _wait(f"measuring {len(config.cameras)} cameras", seconds)
@@ -125,9 +127,7 @@ def _wait(what: str, seconds: float) -> None:
 def _figures(host: Host, before: _Totals, after: _Totals) -> dict[str, Any]:
     took_s = after.at_s - before.at_s
     due = after.due - before.due
-    latencies_ms = [
-        ms for name, post in host.posts.items() for ms in post.worker.latencies[name].noted_ms()
-    ]
+    latencies_ms = [ms for post in host.posts.values() for ms in post.tally.latencies.noted_ms()]
     p50, p99 = np.percentile(latencies_ms, [50, 99]) if latencies_ms else (None, None)
     return {
         "cameras": len(host.posts),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from edge.commands.report import answer
 from edge.compose import (
@@ -13,11 +16,10 @@ from edge.compose import (
     find_model,
     make_detector,
     make_source,
-    model_path,
     mqtt_settings,
 )
 from edge.config import CameraSection, EdgeConfig, load_config
-from edge.errors import VadError
+from edge.errors import StorageError, VadError
 from edge.ingest.masks import PrivacyMasks
 from edge.ingest.open import probe
 from edge.mqtt import try_broker
@@ -41,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """Try everything once; nothing is written."""
     config = load_config(options.config)
     findings = [
+        _try("data_dir", lambda: _data_dir(config.data_dir)),
         _try("detector", lambda: _detector(config)),
         *_cameras(config),
         _try("broker", lambda: _broker(config)),
@@ -57,6 +60,14 @@ def _try(what: str, look: Callable[[], str]) -> Finding:
         return Finding(what, True, look())
     except VadError as error:
         return Finding(what, False, str(error))
+
+
+def _data_dir(folder: Path) -> str:
+    """Whether ``run`` could write there; only looked at, never tried."""
+    present = next(path for path in (folder, *folder.parents) if path.exists())
+    if not (present.is_dir() and os.access(present, os.W_OK | os.X_OK)):
+        raise StorageError(f"{folder} cannot be written: mend the permissions of {present}")
+    return f"{folder}, {shutil.disk_usage(present).free / 1e9:.1f} GB free"
 
 
 def _detector(config: EdgeConfig) -> str:
@@ -77,7 +88,7 @@ def _cameras(config: EdgeConfig) -> list[Finding]:
 
 def _camera(config: EdgeConfig, name: str, camera: CameraSection) -> str:
     PrivacyMasks(camera.masks)
-    model = find_model(model_path(config, name))
+    model = find_model(config, name)
     info = probe(make_source(camera))
     rate = f" at {info.rate_hz:.3g} Hz" if info.rate_hz else ""
     learnt = f"threshold {model.budget}" if model else "nothing learnt yet"

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> tuple[Report, list[ScoredClip]]:
     if options.dataset == "shanghaitech-tracks":
-        return evaluate_tracks(options.root, plan=PLAN, progress=partial(_shown, what="camera"))
+        return evaluate_tracks(options.root, progress=partial(_shown, what="camera"))
     train, test, left_out = _streets() if options.dataset == "synthetic" else _clips(options.root)
     detector = Network(options.model, labels=options.labels) if options.model else None
     return evaluate_video(

@@ -8,11 +8,19 @@ from pathlib import Path
 
 from edge.analysis import LearningPlan, Pupil
 from edge.commands.report import answer, progress_bar
-from edge.compose import learning_plan, make_detector, make_gating, make_source, model_path
+from edge.compose import (
+    learning_plan,
+    make_detector,
+    make_feed,
+    make_gating,
+    make_source,
+    model_path,
+)
 from edge.config import CameraSection, load_config
 from edge.domain.frame import Frame
-from edge.errors import ConfigError
+from edge.errors import ConfigError, SourceUnusableError
 from edge.ingest.feed import read_frames
+from edge.ingest.latest import Mailroom
 from edge.ingest.masks import PrivacyMasks
 from edge.perception.perception import Perception
 from edge.scoring.model import CameraModel
@@ -31,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     plan = learning_plan(config, camera)
     seconds = options.seconds or (plan.period_s if not options.footage else float("inf"))
     perception = Perception(make_detector(config.detector), gating=make_gating(config.detector))
-    frames = _footage(options.camera, camera, options.footage)
+    frames = _frames(options.camera, camera, options.footage)
     model = learn(frames, perception, options.camera, plan, seconds=seconds)
     path = model_path(config, options.camera)
     save_camera_model(path, model)
@@ -59,10 +67,31 @@ def learn(
     return pupil.graduate()
 
 
-def _footage(name: str, camera: CameraSection, files: list[Path] | None) -> Iterator[Frame]:
+def _frames(name: str, camera: CameraSection, files: list[Path] | None) -> Iterator[Frame]:
     """All frames of the files one after the other, or of the camera."""
+    if files:
+        return _footage(name, camera, [str(file) for file in files])
+    if make_source(camera, paced=False).live:
+        return _stream(name, camera)
+    return _footage(name, camera, [camera.source])
+
+
+def _stream(name: str, camera: CameraSection) -> Iterator[Frame]:
+    """What the camera sends while it is healthy, over as many connections as that takes."""
+    mailroom = Mailroom()
+    feed = make_feed(name, camera, mailroom.add())
+    feed.start()
+    try:
+        while not feed.snapshot().ended:
+            yield from mailroom.take(limit=1, timeout_s=1.0)
+    finally:
+        feed.stop()
+    raise SourceUnusableError(f"camera {name}: {feed.snapshot().error or 'its footage has ended'}")
+
+
+def _footage(name: str, camera: CameraSection, addresses: list[str]) -> Iterator[Frame]:
     start_s = 0.0
-    for address in [str(file) for file in files or ()] or [camera.source]:
+    for address in addresses:
         section = camera.model_copy(update={"source": address, "loop": False})
         for frame in read_frames(
             make_source(section, paced=False),

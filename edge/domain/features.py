@@ -33,6 +33,7 @@ class FeatureSpec:
     group: str  # "kinematics"
     revision: int  # raised when the computation changes
     features: tuple[Feature, ...]
+    excess: bool = False  # only too much is strange, in each feature by itself: speed
 
     @property
     def spec_version(self) -> str:
@@ -45,8 +46,21 @@ class FeatureSpec:
 
 @cache  # asked for at every frame; there are a handful of specs
 def _version(spec: FeatureSpec) -> str:
-    digest = hashlib.sha256(repr(spec.features).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(repr((spec.features, spec.excess)).encode()).hexdigest()[:12]
     return f"{spec.group}-{spec.revision}-{digest}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """The grid places of N regions that are no objects, and where what they show is going."""
+
+    column_row: npt.NDArray[np.int32]  # (N, 2)
+    velocity: Floats  # (N, 2) columns and rows per second
+    shape: tuple[int, int]  # rows and columns of the grid
+
+    def part(self, rows: slice) -> Cells:
+        """Some of them."""
+        return Cells(self.column_row[rows], self.velocity[rows], self.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +72,7 @@ class Features:
     class_id: npt.NDArray[np.int32]  # (N,) index into the detector's label list; SCENE: unused
     boxes_xyxy: Boxes  # (N, 4) pixels of the analysed frame
     values: Floats  # (N, d) physical units, finite
+    cells: Cells | None = None  # None: the regions are objects
 
     def __len__(self) -> int:
         return len(self.values)

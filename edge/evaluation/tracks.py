@@ -38,6 +38,8 @@ SPEED = [feature.name for feature in kinematics.SPEC.features].index("speed")
 GAP_S = 60.0
 """Between clips laid end to end: longer than any track or smoothing reaches."""
 
+NOBODY = Tracks.none()  # frames are scored, nobody is to be blamed
+
 Rows: TypeAlias = npt.NDArray[np.int32]  # (n, 6) frame, track id, x1, y1, x2, y2
 Progress: TypeAlias = Callable[[Iterable[str]], Iterable[str]]
 
@@ -77,7 +79,7 @@ def evaluate_tracks(
     alarms_per_day: float = 2.0,
     options: ScoringOptions = DEFAULT_OPTIONS,
     progress: Progress = iter,
-) -> Report:
+) -> tuple[Report, list[ScoredClip]]:
     """Run the protocol on the folder ``root``; ``progress`` may wrap the list of cameras."""
     dataset = TracksDataset.read(root)
     cameras, left_out = dataset.cameras()
@@ -89,7 +91,7 @@ def evaluate_tracks(
         clips = [c for c in dataset.clips_of(camera, dataset.test) if c in dataset.labels]
         scored += [_score(c, dataset.test[c], dataset.labels[c], model) for c in clips]
     missing = [f"camera {c}: no labelled test clips, or none to learn from" for c in left_out]
-    return make_report("shanghaitech-tracks", scored, left_out=missing, hz=CLIP_HZ)
+    return make_report("shanghaitech-tracks", scored, left_out=missing, hz=CLIP_HZ), scored
 
 
 def learn_clips(
@@ -122,7 +124,7 @@ def _score(name: str, rows: Rows, labels: npt.NDArray[np.bool_], model: CameraMo
     for index, (segments, at_s) in enumerate(_segments(rows, 0.0, frames)):
         features = kinematics.describe(segments)
         scores[index] = scorer.observe(
-            features, index=index, time_s=at_s, width=WIDTH_PX, height=HEIGHT_PX
+            features, NOBODY, index=index, time_s=at_s, width=WIDTH_PX, height=HEIGHT_PX
         ).score
         speeds[index] = features[0].values[:, SPEED].max(initial=0.0)
     return ScoredClip(

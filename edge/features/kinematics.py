@@ -7,6 +7,7 @@ interval moves them little. A spread is what the straight line leaves over.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -40,7 +41,14 @@ SPEC = FeatureSpec(
     ),
 )
 
-SPECS = (SPEC,)
+SPEED_SPEC = FeatureSpec(
+    group="object-speed",
+    revision=1,
+    features=(Feature("speed", "heights/s", log_floor=0.1, by_place=True),),
+    excess=True,
+)
+
+SPECS = (SPEC, SPEED_SPEC)
 
 SHORTEST_SIDE_PX = 1.0  # a box of a buggy detector may be empty; its logarithm may not
 SHORTEST_SPAN_S = 0.1
@@ -48,7 +56,7 @@ LEAST_SPAN_S2 = 1e-3  # sum of squared times below which a slope is noise
 
 
 def describe(segments: ObjectSegments) -> tuple[Features, ...]:
-    """Describe N object segments, one group per entry of ``SPECS``: (N, 13) in its units."""
+    """Describe N object segments, one group per entry of ``SPECS``: (N, 13) and (N, 1)."""
     kinematics = Features(
         spec=SPEC,
         track_id=segments.track_id,
@@ -56,7 +64,7 @@ def describe(segments: ObjectSegments) -> tuple[Features, ...]:
         boxes_xyxy=segments.boxes_xyxy[:, -1],
         values=np.array(_measure(segments), np.float32).T,
     )
-    return (kinematics,)
+    return (kinematics, replace(kinematics, spec=SPEED_SPEC, values=kinematics.values[:, :1]))
 
 
 def _measure(segments: ObjectSegments) -> list[Array]:

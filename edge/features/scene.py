@@ -7,11 +7,13 @@ is left to the comparison with what is usual at the same place.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.features import SCENE, Feature, Features, FeatureSpec
+from edge.domain.features import SCENE, Cells, Feature, Features, FeatureSpec
 from edge.domain.frame import Bytes2d, Frame
 from edge.features.flow import Flow, FlowMeter
 
@@ -20,7 +22,9 @@ Array = npt.NDArray[np.float32]
 SPEED_SPEC = FeatureSpec(
     group="scene-speed",
     revision=1,
-    features=(Feature("speed", "picture heights/s", by_place=True),),
+    # far things are slower by a factor, not by a difference: hence the logarithm
+    features=(Feature("speed", "picture heights/s", log_floor=0.02, by_place=True),),
+    excess=True,
 )
 MOTION_SPEC = FeatureSpec(
     group="scene-motion",
@@ -33,10 +37,14 @@ MOTION_SPEC = FeatureSpec(
     ),
 )
 
+SPECS = (SPEED_SPEC, MOTION_SPEC)
+
 CELLS_DOWN = 8  # heights of a cell in the height of the picture
 CELL_ASPECT = 0.6  # width of a cell in its heights: a person with swinging arms
 STEPS = 3  # from one cell to the next is this part of its sides; odd
 LEAST_FILL = 0.15  # of a cell that moves; with less, its mean is an outline's
+
+_NO_MEANS = np.zeros((1, 1, 4), np.float32)
 
 
 class SceneMotion:
@@ -54,10 +62,7 @@ class SceneMotion:
         height, width = mask.shape
         grey = cv2.resize(frame.luma, (width, height), interpolation=cv2.INTER_AREA)
         flow = self._meter.observe(np.asarray(grey, np.uint8), mask, frame.time_s)
-        if flow is None:
-            return _pack(np.zeros((0, 4), np.float32), np.zeros((0, 5), np.float32))
-        boxes, values = _describe(cell_means(flow, mask))
-        return _pack(boxes * np.array([frame.width, frame.height] * 2, np.float32), values)
+        return _describe(_NO_MEANS if flow is None else cell_means(flow, mask), frame)
 
 
 def cell_means(flow: Flow, mask: Bytes2d) -> Array:
@@ -80,21 +85,27 @@ def cell_means(flow: Flow, mask: Bytes2d) -> Array:
     return np.asarray(means, np.float32)
 
 
-def _describe(means: Array) -> tuple[Array, Array]:
-    """Boxes as shares of the picture (N, 4), and speed followed by the motion's features (N, 5)."""
+def _describe(means: Array, frame: Frame) -> tuple[Features, Features]:
+    """The cells of which enough moves; speeds in picture heights per second."""
     row, column = np.nonzero(means[..., 0] >= LEAST_FILL)
     fill, right, down, square = means[row, column].T
     right, down, square = right / fill, down / fill, square / fill
     uneven = np.sqrt(np.maximum(square - right**2 - down**2, 0))
-    low = np.stack([column, row], axis=1)  # (N, 2) in parts of the picture
+    place = np.stack([column, row], axis=1).astype(np.int32)  # (N, 2) in parts of the picture
     parts = np.array(means.shape[1::-1]) + STEPS - 1
-    boxes = np.concatenate([low, low + STEPS], axis=1) / np.tile(parts, 2)
-    values = np.stack([np.hypot(right, down), right, down, uneven, fill], axis=1)
-    return boxes.astype(np.float32), values.astype(np.float32)
-
-
-def _pack(boxes_xyxy: Array, values: Array) -> tuple[Features, Features]:
-    track_id = np.full(len(values), SCENE, np.int64)
-    class_id = np.zeros(len(values), np.int32)
-    speed = Features(SPEED_SPEC, track_id, class_id, boxes_xyxy, values[:, :1])
-    return speed, Features(MOTION_SPEC, track_id, class_id, boxes_xyxy, values[:, 1:])
+    part_px = (np.array([frame.width, frame.height]) / parts).astype(np.float32)
+    speed = Features(
+        spec=SPEED_SPEC,
+        track_id=np.full(len(row), SCENE, np.int64),
+        class_id=np.zeros(len(row), np.int32),
+        boxes_xyxy=np.concatenate([place, place + STEPS], axis=1).astype(np.float32)
+        * np.tile(part_px, 2),
+        values=np.hypot(right, down)[:, None],
+        cells=Cells(
+            column_row=place,
+            velocity=np.stack([right, down], axis=1) * (frame.height / part_px),
+            shape=(means.shape[0], means.shape[1]),
+        ),
+    )
+    motion = np.stack([right, down, uneven, fill], axis=1)
+    return speed, replace(speed, spec=MOTION_SPEC, values=motion)

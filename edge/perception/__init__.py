@@ -2,7 +2,9 @@
 
 ``Perception.observe`` is the way in. Decisions that bind this room:
 
-* Everything but the network works on brightness at most 320 px wide, about 1 ms a frame.
+* Everything but the network works on a picture at most 320 px wide, about 1 ms a frame. Colour is
+  looked at as well, at half the size (``sheet``): it is free in the decoder's planes, tells people
+  from a background as bright as they are, and tells objects from their shadows.
 * The empty scene is learnt by a model of one mode per pixel (``background``), not MOG2 or KNN.
 * The tracker is written here from ByteTrack's paper (``tracker``): libraries that offer it bring
   torch or scipy along, and take several times as long.

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.domain.boxes import Boxes, areas, no_boxes
-from edge.perception.background import Mask
+from edge.perception.sheet import Mask
 
 Labels: TypeAlias = npt.NDArray[np.uint16]  # (h, w) blob of each pixel, 0 for none
 Areas: TypeAlias = npt.NDArray[np.float32]  # (N,) pixels

@@ -39,7 +39,7 @@ class CameraView:
         self._motion = MotionDetector()
         self._tracker = Tracker(tracking)
         self._gate = Gate(gating)
-        self._boxes_xyxy = no_boxes()  # of the tracks of the latest frame
+        self._boxes_xyxy = no_boxes()  # of what was seen in the latest frame, newcomers too
 
     def begin(self, frame: Frame) -> None:
         """Find what moves in the camera's next frame."""
@@ -52,7 +52,8 @@ class CameraView:
 
     def network_due(self) -> bool:
         """Whether a detector network must look at the frame."""
-        before_xyxy, expected_xyxy = self._boxes_xyxy, self._tracker.expect(self.frame.time_s)
+        before_xyxy = self._boxes_xyxy
+        expected_xyxy = self._tracker.expect(self.frame.time_s, newcomers=True)
         self._boxes_xyxy = self._motion.follow(self._seen, before_xyxy, expected_xyxy)
         steps = np.abs(self._boxes_xyxy - before_xyxy).max(axis=1)
         heights = before_xyxy[:, 3] - before_xyxy[:, 1]
@@ -82,5 +83,5 @@ class CameraView:
         return self._finish(self._tracker.carry(self._boxes_xyxy, self.frame.time_s))
 
     def _finish(self, tracks: Tracks) -> Percept:
-        self._boxes_xyxy = tracks.boxes_xyxy
+        self._boxes_xyxy = self._tracker.live_boxes_xyxy
         return Percept(self.frame, tracks, self._seen)

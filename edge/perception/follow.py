@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.domain.boxes import Boxes
-from edge.perception.background import Grey, Mask
+from edge.perception.sheet import Grey, Mask
 
 GRID = (3, 5)  # points across and down a box
 MARGIN = 0.15  # of the box that is left free of points on each side

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.domain.boxes import Boxes, no_boxes
-from edge.perception.background import Mask
 from edge.perception.blobs import blobs_of, large
+from edge.perception.sheet import Mask
 
 MARGIN = 0.25  # of a box's sides: moving pixels so near belong to it
 
@@ -23,6 +23,7 @@ class GateSettings:
 
     keep_alive_s: float = 10.0  # from a scene in which nothing happens
     refresh_s: float = 0.5  # from followed objects that move
+    pause_s: float = 0.15  # after a look, whatever happens: newcomers are looked at together
     dismiss_s: float = 2.0  # from moving pixels in which it found nothing
 
 
@@ -44,6 +45,8 @@ class Gate:
         just lost, and the network's word decides.
         """
         settings, since_s = self._settings, time_s - self._looked_s
+        if since_s < settings.pause_s:
+            return False
         if unsettled or since_s >= (settings.refresh_s if moving else settings.keep_alive_s):
             return True
         known = followed

@@ -10,9 +10,10 @@ import numpy as np
 from edge.domain.boxes import Boxes
 from edge.domain.detections import Detections
 from edge.domain.frame import Frame
-from edge.perception.background import Background, Grey, Mask, motion_size
+from edge.perception.background import Background
 from edge.perception.blobs import clean, objects_of
 from edge.perception.follow import follow
+from edge.perception.sheet import Grey, Mask, grey_of, sheet_of
 
 MOTION_LABELS = ("object",)
 
@@ -36,11 +37,11 @@ class MotionDetector:
 
     def observe(self, frame: Frame) -> Motion:
         """The foreground of the camera's next frame; nothing while the scene is being learnt."""
-        size = motion_size(frame.width, frame.height)
-        grey = np.asarray(cv2.resize(frame.luma, size, interpolation=cv2.INTER_AREA), np.uint8)
+        sheet = sheet_of(frame)
+        grey = grey_of(sheet)
         self._pair = (self._pair[1] if self._pair else grey, grey)
-        mask = clean(self._background.observe(grey, frame.time_s))
-        return Motion(mask, size[0] / frame.width, cv2.countNonZero(mask) / mask.size, False)
+        mask = clean(self._background.observe(sheet, frame.time_s))
+        return Motion(mask, grey.shape[1] / frame.width, cv2.countNonZero(mask) / mask.size, False)
 
     def follow(self, motion: Motion, boxes_xyxy: Boxes, expected_xyxy: Boxes) -> Boxes:
         """Where boxes (N, 4) of the frame before went in the latest one, pixels of the frame.

@@ -11,8 +11,9 @@ from edge.perception.gate import GateSettings
 from edge.perception.motion import MOTION_LABELS, Motion
 from edge.perception.tracker import TrackerSettings
 
-# Blobs change their shape more than a network's boxes do, and small ones outrun themselves.
-MOTION_TRACKING = TrackerSettings(least_overlap=0.05, least_overlap_new=0.05)
+# Blobs change their shape more than a network's boxes do. Six sizes a second: a bicycle at 5 m/s
+# makes four, and has no velocity yet when it is seen for the second time.
+MOTION_TRACKING = TrackerSettings(least_overlap=0.05, least_overlap_new=0.05, reach=6.0)
 
 __all__ = ["Motion", "Percept", "Perception"]
 

@@ -4,25 +4,36 @@ ByteTrack (Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every 
 ECCV 2022), written from the paper: detections of high confidence are matched first, to everything
 that is followed; those of low confidence then extend tracks that would otherwise be lost, and
 never begin one. Times are in seconds, so that frames may be dropped.
+
+At five frames a second a runner or a cyclist leaves the own box between two sights, and overlap
+says nothing. Where ``reach`` is set, what is left at the end is paired by distance, in the spirit
+of buffered IoU (Yang et al., "Hard to Track Objects with Irregular Motions and Similar
+Appearances?", WACV 2023), but with a gate that grows with time.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from edge.domain.assignment import Indices, assign
-from edge.domain.boxes import Boxes, iou, no_boxes
+from edge.domain.boxes import Boxes, Floats, areas, iou, no_boxes
 from edge.domain.detections import Detections
 from edge.domain.tracks import Tracks
 from edge.perception.kalman import Motions
 
+Closeness: TypeAlias = Callable[[Indices, Detections], Floats]
+
 _ids = itertools.count(1)  # shared by all cameras of the process
 
 OTHER_CLASS = 0.5  # what the overlap with a detection of another class counts
-LEAST_SECOND = 0.5  # overlap of the second
+LEAST_SECOND = 0.5  # overlap of the second matching
+ALIKE = 0.6  # smaller over larger side that two boxes of one object have at least
+LONGEST_REACH_S = 0.5  # who was away longer is looked for no farther
 SAME = 0.85  # a lost track that overlaps a live one this much is its double
 
 _TRACK = np.dtype(
@@ -47,8 +58,28 @@ class TrackerSettings:
     low_confidence: float = 0.1  # below, it is ignored
     least_overlap: float = 0.2  # times confidence, of the first matching (published limit 0.8)
     least_overlap_new: float = 0.3  # ... with tracks that were seen too rarely to be listed
+    reach: float = 0.0  # sizes per second that an object may be beside its expected place
     lost_s: float = 1.0  # an unseen track is kept this long
     least_hits: int = 2  # detections before a track is listed; they must follow one another
+
+    @classmethod
+    def beginning_at(cls, confidence: float) -> TrackerSettings:
+        """Settings for a detector whose detections of this confidence may begin a track.
+
+        The published limits were chosen for a large network; those of a smaller one, which is less
+        sure of the same objects, keep their proportions. Limits of overlap are in proportion too,
+        because the matching multiplies overlap by confidence.
+        """
+        published = cls()
+        factor = confidence / published.new_confidence
+        high = factor * published.high_confidence
+        return cls(
+            high_confidence=high,
+            new_confidence=confidence,
+            low_confidence=min(published.low_confidence, high),
+            least_overlap=factor * published.least_overlap,
+            least_overlap_new=factor * published.least_overlap_new,
+        )
 
 
 class Tracker:
@@ -60,10 +91,13 @@ class Tracker:
         self._table = np.zeros(0, _TRACK)
         self._motions = Motions.begin(no_boxes())
 
-    def expect(self, time_s: float) -> Boxes:
-        """Where the objects of the latest frame should be at ``time_s``, (N, 4)."""
+    def expect(self, time_s: float, *, newcomers: bool = False) -> Boxes:
+        """Where the objects of the latest frame should be at ``time_s``, (N, 4).
+
+        ``newcomers``: also those that were seen too rarely to be listed; ``carry`` takes both.
+        """
         self._advance(time_s)
-        return self._motions.boxes_xyxy[self._current()]
+        return self.live_boxes_xyxy if newcomers else self._motions.boxes_xyxy[self._current()]
 
     def update(self, detections: Detections, time_s: float) -> Tracks:
         """Follow the tracks into a new frame; returns those seen in it."""
@@ -78,14 +112,22 @@ class Tracker:
             np.nonzero(listed)[0],
             np.nonzero(high)[0],
             detections,
+            self._sure_overlap,
             least=settings.least_overlap,
-            fused=True,
         )
         missed = np.intersect1d(missed, current)
-        self._match(missed, low, detections, least=LEAST_SECOND, fused=False)
+        missed, _ = self._match(missed, low, detections, self._overlap, least=LEAST_SECOND)
         unseen, spare = self._match(
-            np.nonzero(~listed)[0], spare, detections, least=settings.least_overlap_new, fused=True
+            np.nonzero(~listed)[0],
+            spare,
+            detections,
+            self._sure_overlap,
+            least=settings.least_overlap_new,
         )
+        if settings.reach > 0:
+            lost = np.concatenate([missed, unseen])
+            lost, spare = self._match(lost, spare, detections, self._nearness, least=0.0)
+            unseen = np.intersect1d(lost, unseen)
         begun = detections.where(spare[confidence[spare] >= settings.new_confidence])
         self._table["misses"] += ~self._table["live"]
         self._keep(unseen)
@@ -93,9 +135,9 @@ class Tracker:
         return self._seen()
 
     def carry(self, boxes_xyxy: Boxes, time_s: float) -> Tracks:
-        """Follow without a detector: what ``expect`` would list is now seen at these boxes."""
+        """Follow without a detector: what ``live_boxes_xyxy`` lists is now at these boxes."""
         self._advance(time_s)
-        rows = self._current()
+        rows = np.nonzero(self._table["live"])[0]
         self._motions = self._motions.corrected(rows, boxes_xyxy)
         self._table["seen_s"][rows] = time_s
         return self._seen()
@@ -104,6 +146,11 @@ class Tracker:
     def boxes_xyxy(self) -> Boxes:
         """Where everything that is followed is, listed or not, (N, 4)."""
         return self._motions.boxes_xyxy
+
+    @property
+    def live_boxes_xyxy(self) -> Boxes:
+        """Where everything is that was seen in the latest frame, listed or not, (N, 4)."""
+        return np.asarray(self._motions.boxes_xyxy[self._table["live"]], np.float32)
 
     @property
     def unsettled(self) -> bool:
@@ -121,19 +168,42 @@ class Tracker:
         return np.nonzero(self._listed() & self._table["live"])[0]
 
     def _match(
-        self, tracks: Indices, found: Indices, detections: Detections, *, least: float, fused: bool
+        self,
+        tracks: Indices,
+        found: Indices,
+        detections: Detections,
+        closeness: Closeness,
+        *,
+        least: float,
     ) -> tuple[Indices, Indices]:
         """Pair tracks with detections and correct them; returns the tracks and the rest."""
         if not len(tracks) or not len(found):
             return tracks, found
-        close = iou(self._motions.boxes_xyxy[tracks], detections.boxes_xyxy[found])
-        other = self._table["class_id"][tracks][:, None] != detections.class_id[found][None, :]
-        close = np.where(other, OTHER_CLASS * close, close)
-        if fused:
-            close = close * detections.confidence[found][None, :]
+        close = closeness(tracks, detections.where(found))
         rows, columns = assign(close.astype(np.float64) - least)
         self._correct(tracks[rows], detections.where(found[columns]))
         return np.delete(tracks, rows), np.delete(found, columns)
+
+    def _overlap(self, tracks: Indices, found: Detections) -> Floats:
+        """IoU of every pair, (tracks, found), less where the class differs."""
+        close = iou(self._motions.boxes_xyxy[tracks], found.boxes_xyxy)
+        other = self._table["class_id"][tracks][:, None] != found.class_id[None, :]
+        return np.where(other, OTHER_CLASS * close, close)
+
+    def _sure_overlap(self, tracks: Indices, found: Detections) -> Floats:
+        """The same times confidence."""
+        return self._overlap(tracks, found) * found.confidence[None, :]
+
+    def _nearness(self, tracks: Indices, found: Detections) -> Floats:
+        """1 where a detection is at the expected place, 0 out of reach, (tracks, found)."""
+        expected = self._motions.boxes_xyxy[tracks]
+        side, other_side = np.sqrt(areas(expected))[:, None], np.sqrt(areas(found.boxes_xyxy))
+        smaller, larger = np.minimum(side, other_side), np.maximum(side, other_side)
+        away_s = np.minimum(self._time_s - self._table["seen_s"][tracks], LONGEST_REACH_S)
+        reach = self._settings.reach * away_s[:, None] * smaller
+        step = _centres(expected)[:, None] - _centres(found.boxes_xyxy)[None, :]
+        near = 1 - np.linalg.norm(step, axis=2) / np.maximum(reach, 1e-6)
+        return np.asarray(np.where(smaller >= ALIKE * larger, near, 0), np.float32)
 
     def _correct(self, tracks: Indices, seen: Detections) -> None:
         self._motions = self._motions.corrected(tracks, seen.boxes_xyxy)
@@ -172,3 +242,7 @@ class Tracker:
             table["confidence"].copy(),
             table["class_id"].copy(),
         )
+
+
+def _centres(boxes_xyxy: Boxes) -> Floats:
+    return np.asarray((boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2, np.float32)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.features import SCENE, Features, FeatureSpec
+from edge.domain.features import Cells, Features, FeatureSpec
 from edge.scoring.standardise import place_of
 
 Array: TypeAlias = npt.NDArray[np.float32]
@@ -17,8 +17,6 @@ Keys: TypeAlias = npt.NDArray[np.int64]
 
 BLOCK_FRAMES = 256
 """Frames kept or dropped together, so that tracks stay whole within a block."""
-
-CORNER_BITS = 13  # pictures are at most 8191 pixels wide
 
 LONGEST_STEP_S = 2.0
 """A longer pause between frames is a hole: it does not count as footage."""
@@ -30,7 +28,8 @@ class Table:
 
     spec: FeatureSpec
     frame: npt.NDArray[np.intp]  # (R,) index into the footage's frames, never decreasing
-    region: Keys  # (R,) one number per track or scene cell
+    track_id: Keys  # (R,) or SCENE
+    cells: Cells | None  # of the R rows, where they are no objects
     place: Array  # (R, 2) in [0, 1]
     values: Array  # (R, d) physical units
 
@@ -38,7 +37,7 @@ class Table:
 @dataclass(slots=True)
 class _Block:
     time_s: list[float] = field(default_factory=list)
-    rows: dict[str, list[tuple[int, Keys, Array, Array]]] = field(default_factory=dict)
+    rows: dict[str, list[tuple[int, Array, Features]]] = field(default_factory=dict)
     seconds: float = 0.0
     count: int = 0  # rows of all groups
 
@@ -68,7 +67,7 @@ class NormalFootage:
             self._specs.setdefault(group.spec.spec_version, group.spec)
             if len(group):
                 place = place_of(group.boxes_xyxy, width, height)
-                row = (len(block.time_s), region_keys(group), place, group.values)
+                row = (len(block.time_s), place, group)
                 block.rows.setdefault(group.spec.spec_version, []).append(row)
                 block.count += len(group)
         block.time_s.append(time_s)
@@ -88,7 +87,7 @@ class NormalFootage:
 
     def tables(self) -> list[Table]:
         """The remembered rows of every group that has any, in the order of first sight."""
-        return [t for t in (self._table(spec) for spec in self._specs.values()) if len(t.frame)]
+        return [t for t in map(self._table, self._specs.values()) if t is not None]
 
     def _all(self) -> Sequence[_Block]:
         return [*self._blocks, self._open]
@@ -102,37 +101,32 @@ class NormalFootage:
             del self._blocks[1::2]
             self._stride *= 2
 
-    def _table(self, spec: FeatureSpec) -> Table:
-        frames, keys, places, values = [], [], [], []
-        start = 0
+    def _table(self, spec: FeatureSpec) -> Table | None:
+        start, rows = 0, []
         for block in self._all():
-            for frame, key, place, value in block.rows.get(spec.spec_version, ()):
-                frames.append(np.full(len(key), start + frame))
-                keys.append(key)
-                places.append(place)
-                values.append(value)
+            for frame, place, group in block.rows.get(spec.spec_version, ()):
+                rows.append((np.full(len(group), start + frame), place, group))
             start += len(block.time_s)
-        if not frames:
-            none = np.zeros(0, np.int64)
-            return Table(spec, none, none, np.zeros((0, 2), np.float32), _no_values(spec))
+        if not rows:
+            return None
+        frames, places, groups = zip(*rows, strict=True)
         return Table(
-            spec,
-            np.concatenate(frames),
-            np.concatenate(keys),
-            np.concatenate(places),
-            np.concatenate(values),
+            spec=spec,
+            frame=np.concatenate(frames),
+            track_id=np.concatenate([group.track_id for group in groups]),
+            cells=_joined([group.cells for group in groups if group.cells is not None]),
+            place=np.concatenate(places),
+            values=np.concatenate([group.values for group in groups]),
         )
 
 
-def region_keys(group: Features) -> Keys:
-    """One number per region: the track id, or for a cell of the scene a negative one, (N,).
-
-    A cell is known by its box, so two groups that look at the same cell speak of one region.
-    """
-    corners = np.clip(np.rint(group.boxes_xyxy), 0, (1 << CORNER_BITS) - 1).astype(np.int64)
-    cells = -1 - (corners << (CORNER_BITS * np.arange(4))).sum(axis=1)
-    return np.where(group.track_id == SCENE, cells, group.track_id)
-
-
-def _no_values(spec: FeatureSpec) -> Array:
-    return np.zeros((0, len(spec)), np.float32)
+def _joined(cells: list[Cells]) -> Cells | None:
+    """The cells of frame after frame, on the largest grid if the camera changed its picture."""
+    if not cells:
+        return None
+    rows, columns = np.max([each.shape for each in cells], axis=0).tolist()
+    return Cells(
+        np.concatenate([each.column_row for each in cells]),
+        np.concatenate([each.velocity for each in cells]),
+        (rows, columns),
+    )

@@ -16,7 +16,7 @@ Rule: TypeAlias = Literal["max", "mean"]
 
 
 def fuse(surprise: Array, rule: Rule) -> Array:
-    """Combine T terms over N objects: (T, N) with NaN where a term is silent → (N,).
+    """Combine T terms over N regions or frames: (T, N) with NaN where a term is silent → (N,).
 
     ``max``: the most surprised term counts: an anomaly need only show in one of them.
     ``mean``: they must agree: the average of those that speak.

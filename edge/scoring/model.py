@@ -25,19 +25,19 @@ class Term:
     spec: FeatureSpec
     standardiser: Standardiser
     normality: Normality
-    calibration: TailCalibration
+    calibration: TailCalibration  # of a region's distance
+    level: TailCalibration  # of the largest smoothed surprise in a frame: a crowd has more of them
 
 
 @dataclass(frozen=True, slots=True)
 class ScoringOptions:
-    """How terms, moments and frames become one score; part of what was learnt."""
+    """How regions and terms become one score; part of what was learnt."""
 
     normality: str = "neighbours"  # or "kmeans"
     size: int = 2000  # prototypes or centres of a term, at most
     rule: Rule = "mean"
-    memory_s: float = 4.0  # time constant of the evidence along a track
-    prior_s: float = 0.25  # of nothing unusual that every track starts with
-    fade_s: float = 1.0  # time constant with which a frame's score fades
+    memory_s: float = 1.0  # time constant of the evidence along the way of an object
+    prior_s: float = 0.25  # of nothing unusual that every object starts with
     seed: int = 0
 
 
@@ -50,7 +50,7 @@ class CameraModel:
 
     camera: str
     terms: tuple[Term, ...]
-    evidence: TailCalibration  # of the fused surprise, smoothed along its track
+    evidence: TailCalibration  # of a frame's fused surprise
     budget: BudgetThreshold
     options: ScoringOptions
     learnt_from_s: float  # seconds of normal footage

@@ -1,12 +1,13 @@
 """Normality: what a camera's normal footage looks like in standardised feature space.
 
-Two descriptions behind one port. Both keep a rare normal pattern: half a percent of the footage
-has prototypes of its own, so that being rare alone does not make it anomalous.
+Descriptions behind one port. The first two keep a rare normal pattern: half a percent of the
+footage has prototypes of its own, so that being rare alone does not make it anomalous.
 
 * ``NearestNormal``: distance to the nearest of a few thousand kept normal rows. Half of them
   are a random sample (density), half are picked farthest-first (coverage: Gonzalez 1985, the
   k-centre greedy of PatchCore, Roth et al. 2022).
 * ``CosineKMeans``: 1 - largest cosine to M centres (SVAD, section 3.4).
+* ``Excess``: how much larger than usual; for groups in which only that is strange.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from edge.domain.features import FeatureSpec
 
 Array: TypeAlias = npt.NDArray[np.float32]
 State: TypeAlias = Mapping[str, npt.NDArray[np.generic]]
@@ -162,9 +165,42 @@ class CosineKMeans:
         return cls(np.asarray(state["centres"], np.float32))
 
 
-KINDS: Mapping[str, type[NearestNormal] | type[CosineKMeans]] = {
-    kind.kind: kind for kind in (NearestNormal, CosineKMeans)
-}
+class Excess:
+    """How far the standardised values exceed what is usual; nothing else is strange about them.
+
+    For groups of a few features of which a large value alone is anomalous (``FeatureSpec.excess``).
+    """
+
+    kind: ClassVar[str] = "excess"
+
+    @classmethod
+    def fit(cls, points: Array, *, size: int, seed: int = 0) -> Self:  # the port's
+        """All that is to be learnt is in the standardisation."""
+        return cls()
+
+    def distance(self, points: Array) -> Array:
+        """Sum of what is above the median, in spreads, (N,)."""
+        return np.asarray(np.maximum(points, 0).sum(axis=1), np.float32)
+
+    def update(self, points: Array) -> None:
+        """Nothing to follow."""
+
+    def state(self) -> dict[str, Array]:
+        """Nothing to keep."""
+        return {}
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:  # the port's
+        """Restore it."""
+        return cls()
+
+
+def kind_of(spec: FeatureSpec, chosen: str) -> type[Normality]:
+    """The normality of a group: what the operator ``chosen`` for all, unless only excess counts."""
+    return Excess if spec.excess else KINDS[chosen]
+
+
+KINDS: Mapping[str, type[Normality]] = {kind.kind: kind for kind in (NearestNormal, CosineKMeans)}
 
 
 def _lloyd(rows: Array, size: int) -> Array:

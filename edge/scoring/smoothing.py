@@ -1,5 +1,6 @@
-"""Causal smoothing: evidence gathers along a track, and outlasts a short loss of it.
+"""Causal smoothing: evidence gathers along the way of whatever it is evidence about.
 
+A frame's score is not smoothed: a mean over time would go on when its cause has left the picture.
 Nothing looks ahead: the value after a frame depends on that frame and those before it.
 """
 
@@ -11,7 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edge.domain.features import Cells
+
 Array = npt.NDArray[np.float32]
+
+FIRST_S = 0.125
+"""Weight of a first observation, which has no interval yet: about one analysed frame."""
 
 FORGET_S = 30.0
 """A track unseen for longer is forgotten, so memory is bounded by what is in sight."""
@@ -31,7 +37,7 @@ class TrackSmoother:
     have), except for ``prior_s`` seconds of nothing unusual that every track starts with.
     """
 
-    def __init__(self, *, memory_s: float = 2.0, prior_s: float = 0.25) -> None:
+    def __init__(self, *, memory_s: float = 1.0, prior_s: float = 0.25) -> None:
         """``memory_s``: time constant; 0 passes every value through."""
         self._memory_s = memory_s
         self._prior_s = prior_s
@@ -58,8 +64,7 @@ class TrackSmoother:
         """An observation weighs the time since the one before, so the frame rate cancels out."""
         past = self._tracks.get(track_id)
         if past is None:
-            first_s = 0.125  # the first has no interval yet: about one analysed frame
-            past = _Evidence(0.0, self._prior_s, time_s - first_s)
+            past = _Evidence(0.0, self._prior_s, time_s - FIRST_S)
         elapsed = min(max(time_s - past.time_s, 1e-3), self._memory_s)
         kept = math.exp(-elapsed / self._memory_s)
         total = kept * past.total + elapsed * surprise
@@ -68,18 +73,62 @@ class TrackSmoother:
         return total / weight
 
 
-class FrameSmoother:
-    """Largest recent frame score, fading: a detector that blinks does not end an event."""
+class FlowSmoother:
+    """The same for cells of a grid: the evidence of a cell moves on with what the cell shows.
 
-    def __init__(self, *, fade_s: float = 0.5) -> None:
-        """``fade_s``: time constant; 0 passes every value through."""
-        self._fade_s = fade_s
-        self._held = 0.0
+    Where it came from is read between the four nearest cells, so that slow motion counts too.
+    """
+
+    def __init__(self, *, memory_s: float = 1.0, prior_s: float = 0.25) -> None:
+        """See `TrackSmoother`."""
+        self._memory_s = memory_s
+        self._prior_s = prior_s
+        self._evidence = np.zeros((2, 0, 0), np.float32)  # total and weight of each cell
         self._time_s = -math.inf
 
-    def step(self, score: float, time_s: float) -> float:
-        """Take one frame's score; return the smoothed one, never below it."""
-        if self._fade_s > 0 and score < self._held:
-            score = max(score, self._held * math.exp((self._time_s - time_s) / self._fade_s))
-        self._held, self._time_s = score, time_s
-        return score
+    def step(self, cells: Cells, surprise: Array, time_s: float) -> Array:
+        """Take one frame's surprise of N cells (N,); return their smoothed ones (N,)."""
+        rows, columns = cells.shape
+        elapsed = min(max(time_s - self._time_s, 1e-3), self._memory_s)
+        if self._evidence.shape[1:] != (rows + 1, columns + 1) or elapsed == self._memory_s:
+            self._evidence = np.zeros((2, rows + 1, columns + 1), np.float32)
+            elapsed = FIRST_S
+        total, weight = self._came_from(cells, elapsed) * math.exp(-elapsed / self._memory_s)
+        total, weight = total + elapsed * surprise, weight + elapsed
+        column, row = cells.column_row.T
+        self._evidence = np.zeros_like(self._evidence)
+        self._evidence[:, row, column] = total, weight
+        self._time_s = time_s
+        return np.asarray(total / (weight + self._prior_s), np.float32)
+
+    def _came_from(self, cells: Cells, elapsed_s: float) -> Array:
+        """The evidence at the places where the cells were, bilinear, (2, N)."""
+        limit = np.array(cells.shape[::-1]) - 1
+        place = np.clip(cells.column_row - cells.velocity * elapsed_s, 0, limit)
+        low = place.astype(np.intp)
+        (right, down), (column, row) = (place - low).T, low.T
+        upper = self._evidence[:, row, column] * (1 - right)
+        upper = upper + self._evidence[:, row, column + 1] * right
+        lower = self._evidence[:, row + 1, column] * (1 - right)
+        lower = lower + self._evidence[:, row + 1, column + 1] * right
+        return np.asarray(upper * (1 - down) + lower * down, np.float32)
+
+
+class Smoother:
+    """Evidence of one term's regions, whether they are objects or cells."""
+
+    def __init__(self, *, memory_s: float, prior_s: float) -> None:
+        self._tracks = TrackSmoother(memory_s=memory_s, prior_s=prior_s)
+        self._cells = FlowSmoother(memory_s=memory_s, prior_s=prior_s)
+
+    def step(
+        self,
+        track_id: npt.NDArray[np.int64],
+        cells: Cells | None,
+        surprise: Array,
+        time_s: float,
+    ) -> Array:
+        """One frame's N regions: (N,) → (N,)."""
+        if cells is None:
+            return self._tracks.step(track_id, surprise, time_s)
+        return self._cells.step(cells, surprise, time_s)

@@ -23,7 +23,7 @@ from edge.domain.features import FeatureSpec
 from edge.errors import FeatureVersionError, ModelError, StorageError
 from edge.scoring.calibration import BudgetThreshold, TailCalibration
 from edge.scoring.model import CameraModel, ScoringOptions, Term
-from edge.scoring.normality import KINDS
+from edge.scoring.normality import kind_of
 from edge.scoring.standardise import Standardiser
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
@@ -101,7 +101,7 @@ def _header(model: CameraModel) -> dict[str, Any]:
 def _arrays(model: CameraModel) -> Arrays:
     parts: Arrays = {f"evidence.{k}": v for k, v in model.evidence.state().items()}
     for order, term in enumerate(model.terms):
-        for name in ("standardiser", "normality", "calibration"):
+        for name in ("standardiser", "normality", "calibration", "level"):
             state = getattr(term, name).state()
             parts |= {f"{order}.{name}.{k}": np.ascontiguousarray(v) for k, v in state.items()}
     return parts
@@ -137,8 +137,11 @@ def _term(
     term = Term(
         spec=specs[version],
         standardiser=Standardiser.from_state(_state(arrays, f"{prefix}.standardiser.")),
-        normality=KINDS[options.normality].from_state(_state(arrays, f"{prefix}.normality.")),
+        normality=kind_of(specs[version], options.normality).from_state(
+            _state(arrays, f"{prefix}.normality.")
+        ),
         calibration=TailCalibration.from_state(_state(arrays, f"{prefix}.calibration.")),
+        level=TailCalibration.from_state(_state(arrays, f"{prefix}.level.")),
     )
     width = len(specs[version])
     term.normality.distance(np.zeros((1, width), np.float32))  # raises ValueError on a mismatch

@@ -19,8 +19,11 @@ class CameraStats(_Figures):
 
     camera: str
     status: CameraStatus
+    learnt_share: float | None = Field(
+        default=None, ge=0, le=1, description="of the learning period; null: it judges"
+    )
     stream_hz: float = Field(ge=0, description="frames that arrived per second")
-    analysed_hz: float = Field(ge=0, description="frames that were scored per second")
+    analysed_hz: float = Field(ge=0, description="frames scored or learnt from per second")
     dropped: dict[str, int] = Field(description="frames lost, by cause")
     reconnects: int = Field(ge=0)
     latency_p50_ms: float | None = Field(description="capture to score; null: nothing scored")

@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.perception.background import ABSORB_S, Background, motion_size
+from edge.perception.background import ABSORB_S, Background
+from edge.perception.sheet import colour_of, grey_of, grey_sheet, motion_size
 
 PACE_S = 0.1
 SHAPE = (120, 200)
@@ -36,7 +37,7 @@ class Camera:
     def see(self, base, *, seconds=PACE_S, **what):
         mask = None
         for _ in range(round(seconds / PACE_S)):
-            mask = self.background.observe(shot(base, self.rng, **what), self.time_s)
+            mask = self.background.observe(grey_sheet(shot(base, self.rng, **what)), self.time_s)
             self.time_s += PACE_S
         return mask
 
@@ -114,3 +115,65 @@ def test_what_flickers_for_long_is_no_object(camera):
 )
 def test_motion_is_looked_for_in_a_small_picture(size, expected):
     assert motion_size(*size) == expected
+
+
+class ColourCamera:
+    """A pavement of warm stone; time passes at the same pace."""
+
+    def __init__(self):
+        self.background, self.rng, self.time_s = Background(), np.random.default_rng(1), 0.0
+
+    def see(self, *, seconds=PACE_S, box=None, light=1.0, tint=0.0):
+        mask = None
+        for _ in range(round(seconds / PACE_S)):
+            sheet = grey_sheet(shot(scene(), self.rng)).astype(np.float32)
+            colour_of(sheet)[:, : SHAPE[1] // 2] -= 6  # U
+            colour_of(sheet)[:, SHAPE[1] // 2 :] += 6  # V
+            if box is not None:
+                x1, y1, x2, y2 = box
+                grey_of(sheet)[y1:y2, x1:x2] *= light
+                colour_of(sheet)[y1 // 2 : y2 // 2, x1 // 2 : x2 // 2] += tint
+            mask = self.background.observe(np.clip(sheet, 0, 255).astype(np.uint8), self.time_s)
+            self.time_s += PACE_S
+        return mask
+
+
+@pytest.fixture
+def colour_camera():
+    camera = ColourCamera()
+    camera.see(seconds=3)
+    return camera
+
+
+BOX = (20, 50, 70, 100)
+
+
+def test_a_shadow_is_no_object_to_a_camera_that_sees_colour(colour_camera):
+    assert share(colour_camera.see(box=BOX, light=0.65)) < 0.005
+
+
+def test_what_is_darker_than_a_shadow_is_an_object(colour_camera):
+    assert colour_camera.see(box=BOX, light=0.3)[52:98, 22:68].mean() > 0.8
+
+
+def test_what_differs_in_colour_alone_is_an_object(colour_camera):
+    assert colour_camera.see(box=BOX, tint=20.0)[52:98, 22:68].mean() > 0.9
+
+
+def test_a_dark_thing_of_another_colour_is_an_object(colour_camera):
+    assert colour_camera.see(box=BOX, light=0.65, tint=20.0)[52:98, 22:68].mean() > 0.9
+
+
+def test_to_a_camera_without_colour_what_is_darker_is_an_object(camera):
+    darker = scene()
+    darker[50:100, 20:70] *= 0.6
+    assert camera.see(darker)[52:98, 22:68].mean() > 0.6
+
+
+def test_somebody_who_stands_before_a_busy_background_is_not_taken_for_a_hole():
+    camera, base = Camera(), scene()
+    base[:, :] += np.random.default_rng(5).choice([-45, 45], SHAPE)  # a book shelf
+    camera.see(base, seconds=4)
+    plain = base.copy()
+    plain[40:100, 40:64] = 20
+    assert camera.see(plain, seconds=10)[45:95, 44:60].mean() > 0.7

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from edge.domain.boxes import no_boxes
 from edge.perception.gate import Gate, GateSettings, unexplained
 
-SETTINGS = GateSettings(keep_alive_s=10, refresh_s=0.5, dismiss_s=2)
+SETTINGS = GateSettings(keep_alive_s=10, refresh_s=0.5, pause_s=0.15, dismiss_s=2)
 STILL = np.zeros((90, 160), np.uint8)
 WALKER = np.array([[50, 30, 60, 55]], np.float32)
 
@@ -53,7 +53,7 @@ def test_something_new_is_looked_at_once_it_moves():
         gate_that_looked(moving(WALKER), WALKER),
         WALKER + np.array([60, 0, 60, 0], np.float32),
     )
-    assert due(gate, moving(WALKER, newcomer), WALKER, time_s=0.1)
+    assert due(gate, moving(WALKER, newcomer), WALKER, time_s=0.2)
 
 
 def test_what_the_network_knows_nothing_about_is_left_alone_for_a_while():
@@ -63,7 +63,7 @@ def test_what_the_network_knows_nothing_about_is_left_alone_for_a_while():
 
 
 def test_an_unsettled_object_is_looked_at():
-    assert due(gate_that_looked(), STILL, no_boxes(), time_s=0.1, unsettled=True)
+    assert due(gate_that_looked(), STILL, no_boxes(), time_s=0.2, unsettled=True)
 
 
 @given(st.lists(st.tuples(st.integers(-10, 150), st.integers(-10, 80)), min_size=1, max_size=5))
@@ -75,3 +75,10 @@ def test_known_boxes_explain_all_that_moves_in_them(corners):
 def test_specks_explain_themselves():
     speck = np.array([[20, 20, 22, 22]], np.float32)
     assert len(unexplained(moving(speck), no_boxes())) == 0
+
+
+@given(st.floats(0, 1), st.booleans(), st.booleans())
+def test_after_a_look_the_network_pauses_whatever_happens(time_s, moves, unsettled):
+    gate, newcomer = gate_that_looked(), moving(WALKER)
+    looks = due(gate, newcomer, no_boxes(), time_s=time_s, moves=moves, unsettled=unsettled)
+    assert looks == (time_s >= 0.15)

@@ -100,3 +100,52 @@ def test_the_order_of_detections_does_not_matter(order, seed):
 def test_settings_change_when_a_track_is_listed():
     tracker = Tracker(TrackerSettings(least_hits=1))
     assert len(tracker.update(detections([walker(0)]), 0.1)) == 1
+
+
+FAST = TrackerSettings(least_overlap=0.05, least_overlap_new=0.05, reach=6.0)
+
+
+@pytest.mark.parametrize("speed", [60.0, 130.0, -130.0])  # pixels a second; the box is 20 wide
+def test_who_leaves_the_own_box_between_two_sights_is_followed_within_reach(speed):
+    scene = [detections([walker(200 + speed * 0.2 * step)]) for step in range(8)]
+    tracks = run(Tracker(FAST), scene, pace_s=0.2)
+    assert {tuple(ids(one)) for one in tracks[1:]} == {tuple(ids(tracks[1]))}
+    assert len(tracks[1]) == 1
+
+
+def test_out_of_reach_is_somebody_else():
+    scene = [detections([walker(200 + 60 * step)]) for step in range(8)]  # 300 pixels a second
+    assert all(len(one) == 0 for one in run(Tracker(FAST), scene, pace_s=0.2))
+
+
+def test_reach_does_not_pair_what_differs_in_size():
+    scene = [detections([walker(0)]), detections([[22, 80, 30, 100]])]
+    assert len(run(Tracker(FAST), scene, pace_s=0.2)[-1]) == 0
+
+
+def test_without_reach_only_overlap_counts():
+    scene = [detections([walker(26 * step)]) for step in range(8)]
+    assert all(len(one) == 0 for one in run(Tracker(), scene, pace_s=0.2))
+
+
+def test_a_newcomer_that_is_carried_is_listed_at_the_next_sight():
+    tracker = Tracker()
+    tracker.update(detections([walker(0)]), 0.1)
+    assert len(tracker.expect(0.2)) == 0
+    expected = tracker.expect(0.2, newcomers=True)
+    assert len(tracker.carry(expected + 12, 0.2)) == 0
+    assert len(tracker.update(detections([walker(24, 74)]), 0.3)) == 1
+
+
+@given(st.floats(0.05, 1.0))
+def test_detections_of_the_given_confidence_begin_tracks_and_weaker_ones_do_not(confidence):
+    settings = TrackerSettings.beginning_at(confidence)
+    for level, listed in ((confidence, 1), (confidence * 0.97, 0)):
+        found = detections([walker(0)], level)
+        assert len(run(Tracker(settings), [found, found])[-1]) == listed
+
+
+def test_beginning_at_the_published_confidence_is_the_published_setting():
+    published = TrackerSettings()
+    ours = TrackerSettings.beginning_at(published.new_confidence)
+    assert ours == published

@@ -1,0 +1,131 @@
+"""One camera's place in the live process: its decoding thread, its watch, its worker."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge.alerts.desk import AlertDesk
+from edge.compose import (
+    learning_plan,
+    make_detector,
+    make_feed,
+    make_gating,
+    model_path,
+    recall_model,
+)
+from edge.config import CameraSection, EdgeConfig
+from edge.ingest.feed import CameraFeed
+from edge.ingest.health import State
+from edge.ingest.latest import Mailbox, Mailroom
+from edge.perception.perception import Perception
+from edge.school import School
+from edge.vitals import Stopwatch
+from edge.watch import Watch
+from edge.wire.states import CameraStatus
+from edge.wire.stats import CameraStats
+from edge.worker import Tally, Worker
+
+WORKERS = 2  # more wait for each other: numpy's small steps hold the interpreter
+
+
+@dataclass(slots=True)
+class Post:
+    """A camera and who attends to it."""
+
+    camera: str
+    section: CameraSection
+    mailbox: Mailbox
+    feed: CameraFeed
+    watch: Watch
+    tally: Tally
+
+    @property
+    def status(self) -> CameraStatus:
+        """How the camera is, as the world is told."""
+        state = self.feed.snapshot().state
+        if not self.watch.enabled:
+            return CameraStatus.DISABLED
+        if state is State.ONLINE and self.watch.model is None:
+            return CameraStatus.LEARNING
+        return CameraStatus(state.value)
+
+    @property
+    def problems(self) -> list[str]:
+        """What an operator should mend, in words."""
+        said = (self.feed.snapshot().error, self.tally.problem, self.watch.problem)
+        return [f"camera {self.camera}: {problem}" for problem in said if problem]
+
+    def stats(self, open_events: int) -> CameraStats:
+        """Figures of this moment."""
+        feed, tally = self.feed.snapshot(), self.tally
+        return CameraStats(
+            camera=self.camera,
+            status=self.status,
+            learnt_share=self.watch.learnt_share,
+            stream_hz=feed.decoded_hz,
+            analysed_hz=tally.rate.at(time.monotonic()),
+            dropped={
+                "unread": feed.unread,
+                "corrupt": feed.corrupt,
+                "unhealthy": feed.unhealthy,
+                "failed": tally.failed,
+                "disabled": tally.disabled,
+            },
+            reconnects=feed.reconnects,
+            latency_p50_ms=tally.latencies.percentile(50),
+            latency_p99_ms=tally.latencies.percentile(99),
+            open_events=open_events,
+        )
+
+    def reopen(self) -> None:
+        """Begin with a new source: the old one has ended for good, perhaps wrongly."""
+        self.feed = make_feed(self.camera, self.section, self.mailbox)
+        self.feed.start()
+
+
+def make_posts(
+    config: EdgeConfig,
+    cameras: Mapping[str, CameraSection],
+    *,
+    desk: AlertDesk,
+    desk_lock: threading.Lock,
+    stopwatch: Stopwatch,
+) -> tuple[list[Worker], dict[str, Post]]:
+    """Deal the cameras to the workers in turn; no thread is started yet."""
+    detector = make_detector(config.detector)
+    gating = make_gating(config.detector)
+    school = School()
+    names = list(cameras)
+    workers, posts = [], {}
+    for number in range(min(WORKERS, len(names))):
+        mailroom, perception = Mailroom(), Perception(detector, gating=gating)
+        watches = {
+            name: Watch(
+                name,
+                recall_model(config, name),
+                plan=learning_plan(config, cameras[name]),
+                labels=perception.labels,
+                model_path=model_path(config, name),
+                submit=school.submit,
+                adapt=config.learning.adapt,
+            )
+            for name in names[number::WORKERS]
+        }
+        worker = Worker(
+            f"worker-{number}",
+            mailroom,
+            perception,
+            watches,
+            desk=desk,
+            desk_lock=desk_lock,
+            stopwatch=stopwatch,
+        )
+        workers.append(worker)
+        for name, watch in watches.items():
+            box = mailroom.add()
+            feed = make_feed(name, cameras[name], box)
+            posts[name] = Post(name, cameras[name], box, feed, watch, worker.tallies[name])
+    return workers, {name: posts[name] for name in names}

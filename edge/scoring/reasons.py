@@ -1,0 +1,53 @@
+"""Why a region is unusual: the feature that departed furthest from what is usual there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.domain.features import Features
+from edge.domain.score import Reason
+from edge.scoring.model import Term
+
+Array: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """One group's rows of a frame, seen through its term."""
+
+    order: int  # of the term in the model
+    term: Term
+    features: Features
+    place: Array  # (N, 2) in [0, 1]
+    standardised: Array  # (N, d)
+    level: Array  # (N,) decades of surprise, among the largest of normal frames
+
+
+def reason(part: Judged, row: int) -> Reason:
+    """The reason of one row.
+
+    A group of numbers that say nothing to a person (``says_why`` false) speaks as a whole.
+    """
+    features = part.features.spec.features
+    told = np.array([feature.says_why for feature in features])
+    if not told.any():
+        return Reason(part.features.spec.group, float(part.level[row]), 1.0, "decades", True)
+    standardised = part.standardised[row : row + 1]
+    standardiser = part.term.standardiser
+    departure = standardiser.departure(standardised)[0]
+    if part.features.spec.excess:
+        told &= standardised[0] >= 0 if (standardised[0] >= 0).any() else told
+    most = int(np.where(told, departure, -1).argmax())
+    low, high = standardiser.bounds(part.place[row : row + 1])
+    above = bool(standardised[0, most] >= 0)
+    return Reason(
+        feature=features[most].name,
+        value=float(part.features.values[row, most]),
+        usual=float((high if above else low)[0, most]),
+        unit=features[most].unit,
+        above=above,
+    )

@@ -1,0 +1,162 @@
+import logging
+import os
+from concurrent.futures import Future
+from dataclasses import replace
+
+import pytest
+
+from edge import watch as watch_module
+from edge.analysis import SPECS, LearningPlan, Pupil
+from edge.errors import NotLearntError, StorageError
+from edge.scoring.model import ScoringOptions
+from edge.scoring.store import load_camera_model, save_camera_model
+from edge.watch import Watch
+from tests.fakes.percepts import percept
+
+PERIOD_S = 20.0
+PLAN = LearningPlan(period_s=PERIOD_S, alarms_per_day=2.0, options=ScoringOptions(size=50))
+FRAMES = int(PERIOD_S * 5) + 2  # of a learning period, at 5 Hz
+
+
+class Desk:
+    """Lessons that are evaluated when the test says so."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def submit(self, lesson):
+        future = Future()
+        self.waiting.append((lesson, future))
+        return future
+
+    def teach(self):
+        for lesson, future in self.waiting:
+            try:
+                future.set_result(lesson())
+            except NotLearntError as error:
+                future.set_exception(error)
+        self.waiting = []
+
+
+@pytest.fixture(scope="module")
+def model():
+    pupil = Pupil("door", PLAN)
+    for index in range(FRAMES):
+        pupil.watch(percept(index))
+    return pupil.graduate()
+
+
+@pytest.fixture
+def desk():
+    return Desk()
+
+
+@pytest.fixture
+def make(desk, tmp_path):
+    def make_watch(model=None, **changes):
+        options = dict(plan=PLAN, labels=("person",), model_path=tmp_path / "door.safetensors")
+        return Watch("door", model, submit=desk.submit, **(options | changes))
+
+    return make_watch
+
+
+def show(watch, frames, start=0):
+    return [watch.observe(percept(index)) for index in range(start, start + frames)]
+
+
+def test_a_learning_camera_gives_no_score_and_says_how_far_it_is(make):
+    watch = make()
+    assert watch.learnt_share == 0
+    assert not any(show(watch, FRAMES // 2))
+    assert watch.learnt_share == pytest.approx(0.5, abs=0.05)
+    assert watch.model is None
+
+
+def test_frames_are_not_held_up_by_a_lesson_and_scored_after_it(make, desk, tmp_path):
+    watch = make()
+    show(watch, FRAMES)
+    assert len(desk.waiting) == 1
+    assert not any(show(watch, 3, FRAMES))  # the lesson takes its time
+    desk.teach()
+    assert watch.observe(percept(FRAMES + 3)) is None  # the frame that finds the lesson done
+    assert watch.observe(percept(FRAMES + 4)).camera == "door"
+    assert watch.learnt_share is None
+    assert load_camera_model(tmp_path / "door.safetensors", SPECS).camera == "door"
+
+
+def test_a_learning_camera_announces_that_a_restart_begins_anew(make, caplog):
+    with caplog.at_level(logging.INFO):
+        make()
+    assert "next 20 s" in caplog.text
+    assert "a restart before that begins anew" in caplog.text
+
+
+def test_too_little_to_learn_from_makes_the_period_longer(make, desk, caplog):
+    watch = make()
+    for index in range(FRAMES):
+        watch.observe(percept(index, people=0))
+    desk.teach()
+    show(watch, 1, FRAMES)
+    assert watch.model is None
+    assert "goes on learning" in caplog.text
+    assert watch.learnt_share == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_fault_in_a_lesson_is_logged_with_its_origin_and_not_repeated_at_once(make, desk, caplog):
+    watch = make()
+    show(watch, FRAMES)
+    desk.waiting.pop()[1].set_exception(ZeroDivisionError("boom"))
+    show(watch, 5, FRAMES)
+    assert "ZeroDivisionError: boom" in caplog.text
+    assert desk.waiting == []
+
+
+def test_a_full_disk_does_not_stop_the_scores(make, desk, monkeypatch):
+    def refuse(path, model):
+        raise StorageError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(watch_module, "save_camera_model", refuse)
+    watch = make()
+    show(watch, FRAMES)
+    desk.teach()
+    show(watch, 1, FRAMES)
+    assert "No space left" in watch.problem
+    assert watch.observe(percept(FRAMES + 1)) is not None
+
+
+@pytest.mark.parametrize("learnt_from_s", [60.0, 7200.0])
+def test_only_what_has_learnt_for_an_hour_adapts(make, model, learnt_from_s):
+    judged = replace(model, learnt_from_s=learnt_from_s)
+    watch = make(judged, adapt=True)
+    assert watch._adapts(judged) is (learnt_from_s >= 3600)
+    assert make(judged)._adapts(judged) is False
+
+
+def test_a_camera_that_does_not_adapt_never_writes(make, model, tmp_path):
+    watch = make(model)
+    show(watch, 5)
+    watch.save()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_added_is_kept_at_the_end(make, model, tmp_path):
+    path = tmp_path / "door.safetensors"
+    save_camera_model(path, model)
+    before = path.stat().st_mtime_ns
+    watch = make(replace(model, learnt_from_s=7200.0), adapt=True)
+    show(watch, 5)
+    watch.save()
+    assert path.stat().st_mtime_ns != before
+    assert load_camera_model(path, SPECS).learnt_from_s == 7200.0
+
+
+def test_a_model_that_fit_wrote_meanwhile_is_not_overwritten(make, model, tmp_path):
+    path = tmp_path / "door.safetensors"
+    save_camera_model(path, model)
+    watch = make(replace(model, learnt_from_s=7200.0), adapt=True)
+    show(watch, 5)
+    save_camera_model(path, replace(model, created_s=1.0))
+    os.utime(path, ns=(1, 1))
+    watch.save()
+    assert load_camera_model(path, SPECS).created_s == 1.0
+    assert "restart to go by it" in watch.problem
