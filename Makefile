@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check lock clean
 
 demo: $(VENV)/base
 	$(BIN)/vad-edge demo

@@ -60,8 +60,8 @@ class Pupil:
 
     @property
     def seconds(self) -> float:
-        """Footage collected so far."""
-        return self._footage.seconds
+        """Footage watched so far."""
+        return self._footage.watched_s
 
     def watch(self, percept: Percept) -> None:
         """Take in one frame as normal."""

@@ -29,11 +29,12 @@ from edge.perception.perception import Perception
 from edge.scoring.model import CameraModel, ScoringOptions
 
 CAMERA = "street"
-FPS = 5.0
+FPS = 10.0
 LEARN_S = 300.0
 WATCH_S = 75.0
 PLANTED = (Planted("cycling", LEARN_S + 15), Planted("running", LEARN_S + 45))
-PLAN = LearningPlan(period_s=LEARN_S, alarms_per_day=2.0, options=ScoringOptions())
+ALARMS_PER_DAY = 24.0  # five minutes of footage cannot tell what happens less than hourly
+PLAN = LearningPlan(period_s=LEARN_S, alarms_per_day=ALARMS_PER_DAY, options=ScoringOptions())
 COOLDOWN_S = 10.0
 
 

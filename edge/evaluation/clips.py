@@ -78,7 +78,7 @@ def read_clips(root: Path) -> ClipDataset:
     Raises DatasetError when the folder is not laid out as documented.
     """
     train, test = _videos(root, "train"), _videos(root, "test")
-    labels = _labels(root)
+    labels = read_labels(root / LABELS, LAYOUT)
     both = [name for name in test if name in labels]
     if not both:
         raise DatasetError(f"{root}: no test clip has labels of its name; {LAYOUT}")
@@ -107,14 +107,14 @@ def _videos(root: Path, split: str) -> dict[str, Path]:
     return videos
 
 
-def _labels(root: Path) -> dict[str, Labels]:
-    path = root / LABELS
+def read_labels(path: Path, layout: str) -> dict[str, Labels]:
+    """Frame labels by clip; raises DatasetError, which tells the ``layout`` that was expected."""
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror}); {LAYOUT}") from error
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); {layout}") from error
     except ValueError as error:
-        raise DatasetError(f"{path}: no JSON ({error}); {LAYOUT}") from error
+        raise DatasetError(f"{path}: no JSON ({error}); {layout}") from error
     if not isinstance(written, dict):
         raise DatasetError(f'{path}: must be an object {{"NAME": [0, 1, ...]}}')
     return {name: _frame_labels(path, name, values) for name, values in written.items()}

@@ -22,6 +22,10 @@ from edge.domain.tracks import Tracks
 from edge.errors import DatasetError
 
 OVERLAP = 0.5  # least intersection over union of a track and the object that it follows
+LAYOUT = (
+    "expected det.txt and gt.txt, both with lines of "
+    "frame, id, left, top, width, height, confidence"
+)
 PERSON = 0  # the class of all boxes of a sequence
 PAIRS_FIRST = 1e3  # as many pairs as possible come before their overlaps
 STANDING_FIRST = 1e6  # ... and pairs of earlier frames before both
@@ -80,12 +84,9 @@ def read_rows(path: Path) -> npt.NDArray[np.float64]:
         lines = path.read_text(encoding="utf-8").split()
         rows = np.loadtxt(lines, delimiter=",", ndmin=2) if lines else np.zeros((0, 0))
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: cannot be read as a MOTChallenge file: {error}") from error
+        raise DatasetError(f"{path}: cannot be read ({error}); {LAYOUT}") from error
     if rows.shape[1] < 7:
-        raise DatasetError(
-            f"{path}: {rows.shape[1]} columns; expected frame, id, left, top, width, height,"
-            " confidence"
-        )
+        raise DatasetError(f"{path}: {rows.shape[1]} columns; {LAYOUT}")
     return rows
 
 

@@ -36,13 +36,13 @@ def draw_timeline(
     span_s = max(float(elapsed[-1]), 1e-6)
     x = np.rint(MARGIN_PX + elapsed / span_s * (width - 2 * MARGIN_PX)).astype(np.int32)
     y = np.rint(height - MARGIN_PX - score / top * (height - 2 * MARGIN_PX)).astype(np.int32)
+    _frame(picture, top, span_s)
     _shade(picture, x, anomalous)
     cv2.polylines(picture, [np.stack([x, y], axis=1)], False, CURVE, 1, cv2.LINE_AA)
     if threshold is not None:
         level = round(height - MARGIN_PX - threshold / top * (height - 2 * MARGIN_PX))
         cv2.line(picture, (MARGIN_PX, level), (width - MARGIN_PX, level), LIMIT, 1)
         _write(picture, f"alarm {threshold:.2f}", (width - MARGIN_PX - 90, level - 5), LIMIT)
-    _frame(picture, top, span_s)
     _write(picture, title, (MARGIN_PX, MARGIN_PX - 14), INK)
     return picture
 
@@ -57,11 +57,12 @@ def write_picture(path: Path, picture: Picture) -> None:
 
 
 def _shade(picture: Picture, x: npt.NDArray[np.int32], anomalous: npt.NDArray[np.bool_]) -> None:
-    """Fill each run of anomalous frames, to the middle between it and its neighbours."""
+    """Fill each run of anomalous frames; a frame lasts until the next, the last one a pixel."""
+    until = np.r_[x[1:], x[-1] + 1]
     edges = np.flatnonzero(np.diff(np.r_[False, anomalous, False]))
     for begin, end in zip(edges[::2], edges[1::2], strict=True):
-        right = x[min(int(end), len(x) - 1)]
-        picture[MARGIN_PX:-MARGIN_PX, x[begin] : max(right, x[begin] + 1)] = ANOMALOUS
+        right = max(until[end - 1], x[begin] + 1)
+        picture[MARGIN_PX:-MARGIN_PX, x[begin] : right] = ANOMALOUS
 
 
 def _frame(picture: Picture, top: float, span_s: float) -> None:

@@ -8,7 +8,6 @@ latest score, so the figure is causal. Settings are never chosen on the test cli
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import numpy.typing as npt
 from edge.domain.segment import ObjectSegments
 from edge.domain.tracks import Tracks
 from edge.errors import DatasetError
+from edge.evaluation.clips import read_labels
 from edge.evaluation.figures import ClipScores
 from edge.evaluation.report import Report, ScoredClip, make_report
 from edge.features import kinematics
@@ -37,6 +37,9 @@ STRIDE = 3  # analysed at 8 Hz
 SPEED = [feature.name for feature in kinematics.SPEC.features].index("speed")
 GAP_S = 60.0
 """Between clips laid end to end: longer than any track or smoothing reaches."""
+
+TRAIN, TEST, LABELS = "tracks_train.npz", "tracks_test.npz", "test_frame_labels.json"
+LAYOUT = f"expected {TRAIN}, {TEST} and {LABELS}"
 
 NOBODY = Tracks.none()  # frames are scored, nobody is to be blamed
 
@@ -55,11 +58,10 @@ class TracksDataset:
     @classmethod
     def read(cls, root: Path) -> TracksDataset:
         """Read the folder; raises DatasetError when it is not as documented."""
-        labels = _json(root / "test_frame_labels.json")
         return cls(
-            train=_clips(root / "tracks_train.npz"),
-            test=_clips(root / "tracks_test.npz"),
-            labels={clip: np.array(frames, bool) for clip, frames in labels.items()},
+            train=_clips(root / TRAIN),
+            test=_clips(root / TEST),
+            labels=read_labels(root / LABELS, LAYOUT),
         )
 
     def cameras(self) -> tuple[list[str], list[str]]:
@@ -169,16 +171,8 @@ def _clips(path: Path) -> dict[str, Rows]:
         with np.load(path, allow_pickle=False) as archive:
             clips = {clip: archive[clip] for clip in archive.files}
     except (OSError, ValueError, BadZipFile) as error:
-        raise DatasetError(f"{path}: cannot be read as tracks: {error}") from error
+        raise DatasetError(f"{path}: cannot be read as tracks ({error}); {LAYOUT}") from error
     for clip, rows in clips.items():
         if rows.ndim != 2 or rows.shape[1] != 6:
             raise DatasetError(f"{path}: clip {clip} has shape {rows.shape}, not (n, 6)")
     return clips
-
-
-def _json(path: Path) -> dict[str, list[int]]:
-    try:
-        content: dict[str, list[int]] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from error
-    return content

@@ -86,16 +86,18 @@ class _Camera:
         sampler = Sampler(self._analysis_hz)
         first_s: float | None = None
         at_s, analysed = self._start_s, 0
-        for number, frame in enumerate(footage.open()):
-            first_s = frame.time_s if first_s is None else first_s
-            at_s = self._start_s + frame.time_s - first_s
-            if sampler.is_due(at_s):
-                shown = replace(frame, camera="eval", index=analysed, time_s=at_s)
-                analysed += 1
-                yield self._perception.observe([shown])[0], number
-            if number:
-                self.rate_hz = number / max(at_s - self._start_s, 1e-9)
-        self._start_s = at_s + PAUSE_S
+        try:
+            for number, frame in enumerate(footage.open()):
+                first_s = frame.time_s if first_s is None else first_s
+                at_s = self._start_s + frame.time_s - first_s
+                if sampler.is_due(at_s):
+                    shown = replace(frame, camera="eval", index=analysed, time_s=at_s)
+                    analysed += 1
+                    yield self._perception.observe([shown])[0], number
+                if number:
+                    self.rate_hz = number / max(at_s - self._start_s, 1e-9)
+        finally:  # the clock goes on after a clip that is left out, too
+            self._start_s = at_s + PAUSE_S
 
 
 def _score(footage: Footage, camera: _Camera, judge: Judge) -> ScoredClip:

@@ -49,7 +49,7 @@ class NormalFootage:
     second is kept: what remains covers the whole time evenly, in bounded memory.
     """
 
-    def __init__(self, *, max_rows: int = 400_000) -> None:
+    def __init__(self, *, max_rows: int = 1_000_000) -> None:
         self._max_rows = max_rows
         self._specs: dict[str, FeatureSpec] = {}
         self._blocks: list[_Block] = []
@@ -57,6 +57,7 @@ class NormalFootage:
         self._stride = 1
         self._blocks_begun = 0
         self._last_s: float | None = None
+        self.watched_s = 0.0  # holes left out, what was forgotten again included
 
     def add(self, features: Iterable[Features], *, time_s: float, width: int, height: int) -> None:
         """Take in one frame; its time must not be earlier than the last one's."""
@@ -73,6 +74,7 @@ class NormalFootage:
         block.time_s.append(time_s)
         if self._last_s is not None and time_s - self._last_s <= LONGEST_STEP_S:
             block.seconds += time_s - self._last_s
+            self.watched_s += time_s - self._last_s
         self._last_s = time_s
 
     @property

@@ -111,6 +111,8 @@ def _along_the_way(
     smoothed = np.zeros_like(surprise)
     bounds = np.searchsorted(table.frame, np.arange(len(time_s) + 1)).tolist()
     for start, stop, at_s in zip(bounds[:-1], bounds[1:], time_s.tolist(), strict=True):
+        if start == stop:
+            continue  # live, a group without regions is not judged
         rows = slice(start, stop)
         cells = None if table.cells is None else table.cells.part(rows)
         smoothed[rows] = smoother.step(table.track_id[rows], cells, surprise[rows], at_s)

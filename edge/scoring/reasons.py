@@ -25,6 +25,7 @@ class Judged:
     place: Array  # (N, 2) in [0, 1]
     standardised: Array  # (N, d)
     level: Array  # (N,) decades of surprise, among the largest of normal frames
+    speaks_of: npt.NDArray[np.bool_]  # (N, tracks) whether a row concerns a track
 
 
 def reason(part: Judged, row: int) -> Reason:

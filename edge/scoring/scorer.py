@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.domain.boxes import Boxes
-from edge.domain.features import SCENE, Features
+from edge.domain.features import Features
 from edge.domain.score import FrameScore, RegionScore
 from edge.domain.tracks import Tracks
 from edge.errors import FeatureVersionError
@@ -24,14 +23,7 @@ Array: TypeAlias = npt.NDArray[np.float32]
 
 ADAPT_EVERY_S = 1.0  # neighbouring frames teach the same
 ADAPT_BELOW = 0.5  # of the threshold: only what is clearly normal teaches
-
-
-@dataclass(frozen=True, slots=True)
-class _Loudest:
-    """The region that is most surprising in the eyes of any term."""
-
-    part: Judged
-    row: int
+NEAR_DECADES = 1.0  # below the threshold: tracks with less are left out of the answer
 
 
 class CameraScorer:
@@ -74,17 +66,18 @@ class CameraScorer:
         Raises FeatureVersionError for a group that was learnt in another version.
         """
         parts = [
-            self._judge(group, time_s, width, height)
+            self._judge(group, tracks, time_s, width, height)
             for group in features
             if len(group) and self._knows(group)
         ]
         levels = self._levels(parts, tracks)  # (terms, 1 + tracks): the whole frame, each track
         scores = self._model.evidence.surprise(fuse(levels, self._model.options.rule))
-        score = float(scores[0])
-        if self._adapt and score < ADAPT_BELOW * self._model.threshold:
+        if self._adapt and scores[0] < ADAPT_BELOW * self._model.threshold:
             self._learn(parts, time_s)
         regions = self._regions(parts, tracks, scores) if parts else ()
-        return FrameScore(self._model.camera, index, time_s, width, height, score, regions)
+        return FrameScore(
+            self._model.camera, index, time_s, width, height, float(scores[0]), regions
+        )
 
     def _knows(self, group: Features) -> bool:
         """A group that the learning footage hardly showed is silent; a changed one is an error."""
@@ -98,24 +91,31 @@ class CameraScorer:
             )
         return False
 
-    def _judge(self, group: Features, time_s: float, width: int, height: int) -> Judged:
+    def _judge(
+        self, group: Features, tracks: Tracks, time_s: float, width: int, height: int
+    ) -> Judged:
         order = self._terms[group.spec.spec_version]
         term = self._model.terms[order]
         place = place_of(group.boxes_xyxy, width, height)
         standardised = term.standardiser.apply(group.values, place)
         surprise = term.calibration.surprise(term.normality.distance(standardised))
         smoothed = self._smoothers[order].step(group.track_id, group.cells, surprise, time_s)
-        return Judged(order, term, group, place, standardised, term.level.surprise(smoothed))
+        return Judged(
+            order,
+            term,
+            group,
+            place,
+            standardised,
+            level=term.level.surprise(smoothed),
+            speaks_of=_speaks_of(group, tracks),
+        )
 
     def _levels(self, parts: Sequence[Judged], tracks: Tracks) -> Array:
         """What each term says of the frame and of each track; a silent term says 0."""
         levels = np.zeros((len(self._model.terms), 1 + len(tracks)), np.float32)
         for part in parts:
             levels[part.order, 0] = part.level.max()
-            belongs = _belongs(part.features, tracks)  # (N, tracks)
-            levels[part.order, 1:] = np.where(belongs, part.level[:, None], 0).max(
-                axis=0, initial=0
-            )
+            levels[part.order, 1:] = (part.level[:, None] * part.speaks_of).max(axis=0, initial=0)
         return levels
 
     def _learn(self, parts: Sequence[Judged], time_s: float) -> None:
@@ -127,26 +127,31 @@ class CameraScorer:
     def _regions(
         self, parts: Sequence[Judged], tracks: Tracks, scores: Array
     ) -> tuple[RegionScore, ...]:
-        """Every track, and where nothing that is tracked is to blame, the scene itself.
+        """What is loudest, with the frame's score, and every other track that comes near an alarm.
 
-        Whatever is loudest has the frame's score: it is what an alarm is raised about.
+        The loudest is a track where one is concerned, else the scene itself.
         """
-        loudest = max((_Loudest(part, int(part.level.argmax())) for part in parts), key=_level)
-        found = []
-        blamed: int | None = None
-        for place in np.argsort(-scores[1:]).tolist():
-            own = _loudest_of(parts, tracks, place)
-            if own is None:
-                continue
-            score = float(scores[1 + place])
-            if blamed is None and own == loudest:
-                blamed, score = place, float(scores[0])
-            found.append(self._region(tracks, place, score, own))
-        if blamed is None:
-            found.append(self._scene(loudest, float(scores[0])))
-        return tuple(sorted(found, key=lambda region: -region.score))
+        part = max(parts, key=lambda each: float(each.level.max()))
+        row = int(part.level.argmax())
+        concerned = np.flatnonzero(part.speaks_of[row])
+        blamed = int(concerned[scores[1 + concerned].argmax()]) if len(concerned) else None
+        near = np.flatnonzero(scores[1:] >= self._model.threshold - NEAR_DECADES).tolist()
+        others = [
+            self._track(tracks, place, float(scores[1 + place]), _loudest(parts, place))
+            for place in near
+            if place != blamed
+        ]
+        others.sort(key=lambda region: -region.score)
+        frame_score = float(scores[0])
+        if blamed is not None:
+            return (self._track(tracks, blamed, frame_score, (part, row)), *others)
+        box = part.features.boxes_xyxy[row]
+        scene = RegionScore(None, "scene", _box(box), frame_score, reason(part, row))
+        return (scene, *others)
 
-    def _region(self, tracks: Tracks, place: int, score: float, own: _Loudest) -> RegionScore:
+    def _track(
+        self, tracks: Tracks, place: int, score: float, why: tuple[Judged, int]
+    ) -> RegionScore:
         class_id = int(tracks.class_id[place])
         known = 0 <= class_id < len(self._labels)
         return RegionScore(
@@ -154,42 +159,24 @@ class CameraScorer:
             label=self._labels[class_id] if known else "object",
             box_xyxy=_box(tracks.boxes_xyxy[place]),
             score=score,
-            reason=reason(own.part, own.row),
+            reason=reason(*why),
         )
 
-    def _scene(self, loudest: _Loudest, score: float) -> RegionScore:
-        box = loudest.part.features.boxes_xyxy[loudest.row]
-        return RegionScore(None, "scene", _box(box), score, reason(loudest.part, loudest.row))
 
-
-def _level(loudest: _Loudest) -> float:
-    return float(loudest.part.level[loudest.row])
-
-
-def _belongs(group: Features, tracks: Tracks) -> npt.NDArray[np.bool_]:
-    """Which of N rows speak of which track, (N, tracks): its own, or a cell inside its box."""
-    own = group.track_id[:, None] == tracks.track_id[None, :]
-    low, high = tracks.boxes_xyxy[None, :, :2], tracks.boxes_xyxy[None, :, 2:]
+def _speaks_of(group: Features, tracks: Tracks) -> npt.NDArray[np.bool_]:
+    """Which of N rows concern which track, (N, tracks): its own, or a cell inside its box."""
+    if group.cells is None:
+        return np.asarray(group.track_id[:, None] == tracks.track_id[None, :], np.bool_)
     middle = ((group.boxes_xyxy[:, :2] + group.boxes_xyxy[:, 2:]) / 2)[:, None]
-    inside = ((middle >= low) & (middle <= high)).all(axis=-1)
-    return np.asarray(own | ((group.track_id[:, None] == SCENE) & inside), np.bool_)
+    low, high = tracks.boxes_xyxy[None, :, :2], tracks.boxes_xyxy[None, :, 2:]
+    return np.asarray(((middle >= low) & (middle <= high)).all(axis=-1), np.bool_)
 
 
-def _loudest_of(parts: Sequence[Judged], tracks: Tracks, place: int) -> _Loudest | None:
-    """The loudest row that speaks of one track; None where none does."""
-    best: _Loudest | None = None
-    one = Tracks(
-        tracks.track_id[place : place + 1],
-        tracks.boxes_xyxy[place : place + 1],
-        tracks.confidence[place : place + 1],
-        tracks.class_id[place : place + 1],
-    )
-    for part in parts:
-        rows = np.flatnonzero(_belongs(part.features, one)[:, 0])
-        if len(rows):
-            candidate = _Loudest(part, int(rows[part.level[rows].argmax()]))
-            best = candidate if best is None or _level(candidate) > _level(best) else best
-    return best
+def _loudest(parts: Sequence[Judged], place: int) -> tuple[Judged, int]:
+    """The loudest row that concerns one track."""
+    levels = [part.level * part.speaks_of[:, place] for part in parts]
+    part = max(range(len(parts)), key=lambda k: float(levels[k].max()))
+    return parts[part], int(levels[part].argmax())
 
 
 def _box(box_xyxy: Boxes) -> tuple[float, float, float, float]:

@@ -88,6 +88,8 @@ class FlowSmoother:
 
     def step(self, cells: Cells, surprise: Array, time_s: float) -> Array:
         """Take one frame's surprise of N cells (N,); return their smoothed ones (N,)."""
+        if self._memory_s <= 0:
+            return surprise
         rows, columns = cells.shape
         elapsed = min(max(time_s - self._time_s, 1e-3), self._memory_s)
         if self._evidence.shape[1:] != (rows + 1, columns + 1) or elapsed == self._memory_s:

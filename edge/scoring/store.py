@@ -59,7 +59,7 @@ def load_camera_model(path: Path, specs: Iterable[FeatureSpec]) -> CameraModel:
         return _model(header, arrays, {spec.spec_version: spec for spec in specs})
     except FeatureVersionError as error:
         raise FeatureVersionError(f"{path}: {error}; learn the camera anew") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, f"incomplete ({error})") from error
 
 

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 
 from edge.commands import bench
@@ -41,8 +39,3 @@ def test_an_impossible_number_of_cameras_is_refused(shell, cameras):
     with pytest.raises(SystemExit) as stopped:
         shell.run("bench", "--cameras", cameras, "--source", "x")
     assert stopped.value.code == 2
-
-
-def test_text_is_the_same_figures(capsys):
-    bench.answer({"cameras": 1}, as_json=False, text=json.dumps({"cameras": 1}))
-    assert json.loads(capsys.readouterr().out) == {"cameras": 1}

@@ -2,14 +2,14 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.features.flow import LEAST_SIDE_PX, FlowMeter, moving_window
+from edge.features.flow import LEAST_SIDE_PX, LONGEST_SPAN_S, FlowMeter, moving_window
 
 SHAPE = (180, 320)
 
 
-def textured(shape, seed=0):
+def textured(shape, seed=0, blur_px=1.5):
     noise = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-    return np.asarray(cv2.GaussianBlur(noise, (0, 0), 1.5), np.uint8)
+    return np.asarray(cv2.GaussianBlur(noise, (0, 0), blur_px), np.uint8)
 
 
 def scene(x, y=70, shape=SHAPE):
@@ -44,6 +44,56 @@ def test_the_velocity_does_not_depend_on_the_frame_rate():
     assert of_the_object(slow, mask) == pytest.approx(of_the_object(fast, at), abs=2)
 
 
+BULGE = (20 + ((np.mgrid[-9.5:10, -9.5:10] ** 2).sum(0) / 2).clip(0, 130)).astype(np.uint8)
+GROUND = np.asarray(textured(SHAPE, seed=9, blur_px=6) // 4 + 90, np.uint8)
+
+
+def fast_object(patch, step, number):
+    """An object of 20 px that has gone ``number`` steps across a textured ground."""
+    grey, mask = GROUND.copy(), np.zeros(SHAPE, np.uint8)
+    here = slice(70, 90), slice(150 + (number - 4) * step, 170 + (number - 4) * step)
+    grey[here], mask[here] = patch, 1
+    return grey, mask
+
+
+def fast_flow(patch, step, numbers):
+    meter = FlowMeter()
+    for number in numbers:
+        grey, mask = fast_object(patch, step, number)
+        flow = meter.observe(grey, mask, number / 10)
+    return of_the_object(flow, mask)
+
+
+@pytest.mark.parametrize("step", [-12, 12])
+def test_the_flow_of_the_last_frame_leads_to_a_small_fast_object(step):
+    seeded = fast_flow(BULGE, step, range(8))
+    assert seeded == pytest.approx([10 * step, 0], abs=0.2 * 120)
+    alone = fast_flow(BULGE, step, (5, 7))  # 0.2 s apart and nothing between: out of reach
+    assert abs(alone[0]) < 0.5 * 120
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_textured_object_of_20_px_is_followed_at_8_px_a_frame(seed):
+    patch = cv2.equalizeHist(textured((20, 20), seed, blur_px=5))
+    assert fast_flow(patch, 8, range(8)) == pytest.approx([80, 0], abs=0.2 * 80)
+
+
+def test_the_flow_does_not_depend_on_frames_to_come():
+    meters = FlowMeter(), FlowMeter()
+    until_then, mask = run(meters[0], 3, frames=4)
+    longer = [meters[1].observe(*scene(100 + 3 * k), k / 10) for k in range(6)][3]
+    np.testing.assert_array_equal(until_then.velocity, longer.velocity)
+    assert until_then.window == longer.window
+
+
+def test_a_time_that_steps_back_measures_nothing_and_recovers():
+    meter = FlowMeter()
+    meter.observe(*scene(100), 5.0)
+    assert meter.observe(*scene(102), 4.0) is None
+    flow = meter.observe(*scene(104), 4.1)
+    assert flow is not None
+
+
 def test_where_nothing_moves_nothing_is_measured():
     meter = FlowMeter()
     grey, mask = scene(100)
@@ -51,7 +101,7 @@ def test_where_nothing_moves_nothing_is_measured():
     assert meter.observe(grey, np.zeros_like(mask), 0.1) is None
 
 
-@pytest.mark.parametrize("later_s", [0.0, 5.0])
+@pytest.mark.parametrize("later_s", [0.0, LONGEST_SPAN_S + 0.1])
 def test_nothing_is_measured_across_a_pause_or_no_time_at_all(later_s):
     meter = FlowMeter()
     meter.observe(*scene(100), 0.0)

@@ -33,7 +33,7 @@ def walk(speed_px_s: float, *, height: float = 80.0, hz: float = 8.0):
 
 
 def named(segments: ObjectSegments) -> dict[str, float]:
-    (features,) = kinematics.describe(segments)
+    features, _ = kinematics.describe(segments)
     names = [feature.name for feature in features.spec.features]
     return dict(zip(names, features.values[0].tolist(), strict=True))
 
@@ -99,12 +99,27 @@ def test_an_empty_box_gives_finite_values():
 
 
 def test_no_segments_give_no_rows_of_the_right_width():
-    (features,) = kinematics.describe(ObjectSegments.none(640, 360))
-    assert features.values.shape == (0, len(kinematics.SPEC))
+    groups = kinematics.describe(ObjectSegments.none(640, 360))
+    assert [group.values.shape for group in groups] == [(0, len(s)) for s in kinematics.SPECS]
+
+
+def test_every_spec_has_its_group_of_the_same_segments():
+    groups = kinematics.describe(segment(walk(160)))
+    assert tuple(group.spec for group in groups) == kinematics.SPECS
+    for group in groups:
+        assert group.values.shape == (1, len(group.spec))
+        assert group.track_id.tolist() == [5]
+        assert group.cells is None
+    assert groups[1].values[0, 0] == named(segment(walk(160)))["speed"]
 
 
 def test_the_version_names_the_group_and_follows_its_definition():
     version = kinematics.SPEC.spec_version
     assert version.startswith("kinematics-1-")
-    changed = replace(kinematics.SPEC, features=kinematics.SPEC.features[:-1])
-    assert changed.spec_version != version
+    others = [
+        replace(kinematics.SPEC, features=kinematics.SPEC.features[:-1]),
+        replace(kinematics.SPEC, revision=2),
+        replace(kinematics.SPEC, excess=True),
+    ]
+    assert len({version, *(other.spec_version for other in others)}) == 4
+    assert replace(kinematics.SPEC).spec_version == version

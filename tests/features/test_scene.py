@@ -4,7 +4,15 @@ import pytest
 
 from edge.domain.features import SCENE
 from edge.domain.frame import Frame
-from edge.features.scene import CELLS_DOWN, MOTION_SPEC, SPEED_SPEC, SceneMotion
+from edge.features.flow import Flow
+from edge.features.scene import (
+    CELLS_DOWN,
+    MOTION_SPEC,
+    SPEED_SPEC,
+    STEPS,
+    SceneMotion,
+    cell_means,
+)
 
 PATCH = cv2.equalizeHist(
     cv2.GaussianBlur(
@@ -77,3 +85,35 @@ def test_the_first_frame_and_a_still_scene_have_no_cells():
     assert [len(group) for group in motion.observe(frame, mask)] == [0, 0]
     later, _ = view(100, index=1)
     assert [len(group) for group in motion.observe(later, np.zeros_like(mask))] == [0, 0]
+
+
+@pytest.mark.parametrize(("step", "scale"), [(2, 1), (-3, 1), (2, 2)])
+def test_the_velocity_of_a_cell_is_in_cells_whatever_the_size_of_the_frame(step, scale):
+    speed, rest = walk(step, scale=scale)
+    full = rest.values[:, 3] > 0.9
+    rows, columns = speed.cells.shape
+    assert (rows, columns) == (STEPS * CELLS_DOWN - STEPS + 1, 53 - STEPS + 1)
+    right, down = np.median(speed.cells.velocity[full], axis=0)
+    assert right == pytest.approx(step * 10 / (320 / 53), rel=0.1)
+    assert down == pytest.approx(0, abs=0.3)
+
+
+def test_boxes_and_cells_are_the_same_places():
+    speed, rest = walk(2)
+    part_px = np.array([320 / 53, 240 / (STEPS * CELLS_DOWN)])
+    corner = speed.cells.column_row * part_px
+    np.testing.assert_allclose(speed.boxes_xyxy[:, :2], corner, rtol=1e-5)
+    assert (speed.cells.column_row >= 0).all()
+    assert (speed.cells.column_row < speed.cells.shape[::-1]).all()
+    assert rest.cells is speed.cells
+
+
+def test_the_means_of_a_cell_are_those_of_its_pixels():
+    rng = np.random.default_rng(1)
+    mask = (rng.uniform(size=(240, 320)) < 0.5).astype(np.uint8)
+    velocity = rng.normal(0, 24, (240, 320, 2)).astype(np.float32)
+    means = cell_means(Flow((slice(0, 240), slice(0, 320)), velocity), mask)
+    whole = np.where(mask[..., None] != 0, velocity / 240, 0)
+    assert means[..., 0].mean() == pytest.approx(mask.mean(), abs=0.01)
+    assert means[..., 1].mean() == pytest.approx(whole[..., 0].mean(), abs=2e-3)
+    assert means[..., 3].mean() == pytest.approx((whole**2).sum(-1).mean(), rel=0.02)

@@ -1,7 +1,21 @@
 import numpy as np
 import pytest
 
-from edge.scoring.normality import KINDS, CosineKMeans, NearestNormal, farthest_first
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from edge.domain.features import Feature, FeatureSpec
+from edge.scoring.normality import (
+    KINDS,
+    CosineKMeans,
+    Excess,
+    NearestNormal,
+    farthest_first,
+    kind_of,
+)
+
+rows = arrays(np.float32, (4, 3), elements=st.floats(-8, 8, width=32))
 
 
 def crowd_and_rare(n: int = 6000, share: float = 0.005, seed: int = 0):
@@ -85,3 +99,39 @@ def test_farthest_first_picks_the_corners():
     points = np.array([[0, 0], [0.1, 0], [5, 0], [0, 7], [4.9, 0]], np.float32)
     start = np.linalg.norm(points, axis=1)
     assert farthest_first(points, start, 2).tolist() == [3, 2]
+
+
+class TestExcess:
+    @given(rows)
+    def test_only_too_much_is_strange(self, points):
+        excess = Excess.fit(points, size=5)
+        assert (excess.distance(-np.abs(points)) == 0).all()
+        assert (excess.distance(points) >= 0).all()
+        np.testing.assert_array_equal(
+            excess.distance(points), excess.distance(np.maximum(points, 0))
+        )
+
+    @given(rows, rows)
+    def test_more_is_never_less_strange(self, points, more):
+        excess = Excess()
+        assert (excess.distance(points + np.abs(more)) >= excess.distance(points)).all()
+
+    def test_each_feature_counts_by_itself(self):
+        got = Excess().distance(np.array([[2, -5, 1], [2, 0, 0]], np.float32))
+        assert got.tolist() == [3, 2]
+
+    def test_nothing_is_learnt_or_kept(self):
+        points = np.ones((3, 2), np.float32)
+        excess = Excess.fit(points, size=5)
+        excess.update(9 * points)
+        assert excess.state() == {}
+        np.testing.assert_array_equal(
+            Excess.from_state({}).distance(points), excess.distance(points)
+        )
+
+
+@pytest.mark.parametrize("chosen", sorted(KINDS))
+def test_the_operator_chooses_unless_only_excess_counts(chosen: str):
+    feature = (Feature("speed", "m/s"),)
+    assert kind_of(FeatureSpec("a", 1, feature), chosen) is KINDS[chosen]
+    assert kind_of(FeatureSpec("a", 1, feature, excess=True), chosen) is Excess
