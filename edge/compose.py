@@ -26,6 +26,8 @@ from edge.mqtt import MqttBroker, MqttSettings, Tls
 from edge.perception.detector import Detector
 from edge.perception.gate import GateSettings
 from edge.perception.network import Network, NetworkSettings
+from edge.perception.perception import Perception
+from edge.perception.tracker import TrackerSettings
 from edge.scoring.model import CameraModel, ScoringOptions
 from edge.scoring.store import load_camera_model
 from edge.wire.broker import Broker, Message
@@ -71,13 +73,20 @@ def make_detector(section: DetectorSection) -> Detector | None:
     if section.model is None:
         return None
     classes = None if section.classes is None else frozenset(section.classes)
-    settings = NetworkSettings(classes=classes)
+    weakest = min(NetworkSettings().confidence, section.min_confidence)
+    settings = NetworkSettings(confidence=weakest, classes=classes)
     return Network(section.model, labels=section.labels, settings=settings)
 
 
-def make_gating(section: DetectorSection) -> GateSettings:
-    """When that network looks."""
-    return GateSettings(keep_alive_s=section.keep_alive_s)
+def make_perception(section: DetectorSection, detector: Detector | None) -> Perception:
+    """What looks at frames; several may share one ``detector``."""
+    if detector is None:
+        return Perception()
+    return Perception(
+        detector,
+        tracking=TrackerSettings.beginning_at(section.min_confidence),
+        gating=GateSettings(keep_alive_s=section.keep_alive_s),
+    )
 
 
 def mqtt_settings(section: MqttSection, *, client_id: str) -> MqttSettings:

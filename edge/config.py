@@ -62,6 +62,11 @@ class DetectorSection(Section):
     min_confidence: Fraction = 0.25
     keep_alive_s: Positive = 10.0  # the network looks at least this often
 
+    @classmethod
+    def of_files(cls, model: Path | None, labels: Path | None) -> DetectorSection:
+        """The default section for a command line's ``--model`` and ``--labels``."""
+        return cls(kind="onnx" if model else "motion", model=model, labels=labels)
+
     @model_validator(mode="after")
     def _model_goes_with_onnx(self) -> DetectorSection:
         if self.kind == "onnx" and self.model is None:

@@ -12,7 +12,7 @@ from edge.compose import (
     learning_plan,
     make_detector,
     make_feed,
-    make_gating,
+    make_perception,
     model_path,
     recall_model,
 )
@@ -20,7 +20,6 @@ from edge.config import CameraSection, EdgeConfig
 from edge.ingest.feed import CameraFeed
 from edge.ingest.health import State
 from edge.ingest.latest import Mailbox, Mailroom
-from edge.perception.perception import Perception
 from edge.school import School
 from edge.vitals import Stopwatch
 from edge.watch import Watch
@@ -96,12 +95,11 @@ def make_posts(
 ) -> tuple[list[Worker], dict[str, Post]]:
     """Deal the cameras to the workers in turn; no thread is started yet."""
     detector = make_detector(config.detector)
-    gating = make_gating(config.detector)
     school = School()
     names = list(cameras)
     workers, posts = [], {}
     for number in range(min(WORKERS, len(names))):
-        mailroom, perception = Mailroom(), Perception(detector, gating=gating)
+        mailroom, perception = Mailroom(), make_perception(config.detector, detector)
         watches = {
             name: Watch(
                 name,

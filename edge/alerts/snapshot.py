@@ -27,7 +27,7 @@ MAX_AGE_S = 14 * 86_400.0
 MAX_BYTES = 1_000_000_000
 _RED, _WHITE, _BLACK = (48, 48, 230), (255, 255, 255), (0, 0, 0)  # BGR
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_LINE_PX = 22  # height of a line of text at scale 1
+_LINE_PX = 34  # height of a line of text at scale 1
 _ASCII = str.maketrans({"≤": "<=", "≥": ">=", "×": "x", "–": "-", "…": "..."})
 
 
@@ -51,14 +51,16 @@ def draw(picture: Picture, event: Event) -> Picture:
 
 
 def _write(canvas: Picture, text: str, row: int) -> None:
-    """One line at the top left, shrunk to the width of the picture."""
+    """One line at the top left on a dark ground, shrunk to the width of the picture."""
     height, width = canvas.shape[:2]
-    scale = max(0.35, height / 720)
-    (needed_px, _), _ = cv2.getTextSize(text, _FONT, scale, 1)
-    scale *= min(1.0, (width - 8) / max(needed_px, 1))
-    place = (4, round(_LINE_PX * max(0.35, height / 720) * (row + 1)) + 2)
-    for colour, thickness in ((_BLACK, 3), (_WHITE, 1)):  # an outline reads on any ground
-        cv2.putText(canvas, text, place, _FONT, scale, colour, thickness, cv2.LINE_AA)
+    size = max(0.45, height / 720)
+    (needed_px, _), _ = cv2.getTextSize(text, _FONT, size, 1)
+    scale = size * min(1.0, (width - 8) / max(needed_px, 1))
+    (text_px, _), _ = cv2.getTextSize(text, _FONT, scale, 1)
+    line_px = round(_LINE_PX * size)
+    cv2.rectangle(canvas, (0, row * line_px), (text_px + 8, (row + 1) * line_px), _BLACK, -1)
+    place = (4, round((row + 0.75) * line_px))
+    cv2.putText(canvas, text, place, _FONT, scale, _WHITE, 1, cv2.LINE_AA)
 
 
 @dataclass(frozen=True, slots=True)

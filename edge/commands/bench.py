@@ -20,11 +20,10 @@ import numpy as np
 
 from edge.commands.fit import learn
 from edge.commands.report import answer, progress_bar
-from edge.compose import learning_plan, make_detector, make_gating, make_source, model_path
+from edge.compose import learning_plan, make_detector, make_perception, make_source, model_path
 from edge.config import CameraSection, DetectorSection, EdgeConfig, MqttSection
 from edge.errors import ConfigError
 from edge.ingest.feed import read_frames
-from edge.perception.perception import Perception
 from edge.scoring.store import save_camera_model
 from edge.serve import Host
 from edge.vitals import cpu_s, rss_bytes
@@ -73,21 +72,18 @@ def _config(options: argparse.Namespace, folder: Path) -> EdgeConfig:
     if options.labels and not options.model:
         raise ConfigError("bench: --labels goes with --model")
     camera = CameraSection(source=options.source, loop=True, analysis_hz=options.analysis_hz)
-    detector = DetectorSection(
-        kind="onnx" if options.model else "motion", model=options.model, labels=options.labels
-    )
     return EdgeConfig(
         host="bench",
         data_dir=folder,
         mqtt=MqttSection(enabled=False),
-        detector=detector,
+        detector=DetectorSection.of_files(options.model, options.labels),
         cameras={f"c{number}": camera for number in range(options.cameras)},
     )
 
 
 def _learn(config: EdgeConfig) -> None:
     name, camera = next(iter(config.cameras.items()))
-    perception = Perception(make_detector(config.detector), gating=make_gating(config.detector))
+    perception = make_perception(config.detector, make_detector(config.detector))
     source = make_source(camera.model_copy(update={"loop": False}), paced=False)
     frames = read_frames(
         source, camera=name, analysis_hz=camera.analysis_hz, max_width=camera.max_width

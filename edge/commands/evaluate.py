@@ -13,6 +13,8 @@ import numpy as np
 
 from edge.analysis import LearningPlan
 from edge.commands.report import answer, progress_bar
+from edge.compose import make_detector, make_perception
+from edge.config import DetectorSection
 from edge.domain.frame import Frame
 from edge.errors import ConfigError
 from edge.evaluation.clips import read_clips
@@ -26,8 +28,6 @@ from edge.ingest.feed import read_frames
 from edge.ingest.file import FileSource
 from edge.ingest.synthetic.splits import street_splits
 from edge.ingest.synthetic.street import Street, StreetOptions
-from edge.perception.network import Network
-from edge.perception.perception import Perception
 from edge.perception.tracker import Tracker
 from edge.scoring.model import ScoringOptions
 
@@ -58,12 +58,12 @@ def _evaluate(options: argparse.Namespace) -> tuple[Report, list[ScoredClip]]:
     if options.dataset == "shanghaitech-tracks":
         return evaluate_tracks(options.root, progress=partial(_shown, what="camera"))
     train, test, left_out = _streets() if options.dataset == "synthetic" else _clips(options.root)
-    detector = Network(options.model, labels=options.labels) if options.model else None
+    section = DetectorSection.of_files(options.model, options.labels)
     return evaluate_video(
         options.dataset,
         train,
         test,
-        perception=Perception(detector),
+        perception=make_perception(section, make_detector(section)),
         plan=PLAN,
         analysis_hz=options.analysis_hz,
         left_out=left_out,

@@ -12,7 +12,7 @@ from edge.compose import (
     learning_plan,
     make_detector,
     make_feed,
-    make_gating,
+    make_perception,
     make_source,
     model_path,
 )
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"{options.config}: no camera {options.camera!r}; it has: {known}")
     plan = learning_plan(config, camera)
     seconds = options.seconds or (plan.period_s if not options.footage else float("inf"))
-    perception = Perception(make_detector(config.detector), gating=make_gating(config.detector))
+    perception = make_perception(config.detector, make_detector(config.detector))
     frames = _frames(options.camera, camera, options.footage)
     model = learn(frames, perception, options.camera, plan, seconds=seconds)
     path = model_path(config, options.camera)

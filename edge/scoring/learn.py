@@ -93,11 +93,11 @@ def _out_of_sample(
 ) -> Array:
     """Distance of each row to a normality learnt from the other folds, (R,)."""
     away = np.zeros(len(points), np.float32)
-    size = options.size * (FOLDS - 1) // FOLDS  # as dense as the normality of all the footage
     for held_out in np.unique(fold):
         held = fold == held_out
         known = points[~held] if not held.all() else points
-        normality = kind.fit(known, size=max(size, 1), seed=options.seed)
+        # as many prototypes as the final normality: with fewer, everything would seem farther away
+        normality = kind.fit(known, size=options.size, seed=options.seed)
         parts = np.array_split(points[held], held.sum() // SLICE_ROWS + 1)
         away[held] = np.concatenate([normality.distance(part) for part in parts])
     return away

@@ -97,5 +97,5 @@ def test_agrees_with_motmetrics_on_real_tracks(vad_data):
 def test_other_files_are_refused(tmp_path, text):
     if text is not None:
         (tmp_path / "gt.txt").write_text(text)
-    with pytest.raises(DatasetError, match=r"gt\.txt"):
+    with pytest.raises(DatasetError, match=r"gt\.txt: .*expected det\.txt and gt\.txt"):
         evaluate_mot(tmp_path, Tracker().update)

@@ -35,19 +35,50 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_a_runner_is_found_and_the_unlabelled_camera_is_listed(root: Path):
-    report = evaluate_tracks(root)
+    report, scored = evaluate_tracks(root)
     assert report.clips == ("01_0001",)
     assert [what[:9] for what in report.left_out] == ["camera 02"]
     assert report.auc["micro"]["causal"] > 0.85
+    (clip,) = scored
+    assert (clip.name, clip.camera, clip.analysed) == ("01_0001", "01", 32)
+    assert len(clip.clip.scores) == len(clip.clip.labels) == 96
     content = json.loads(json.dumps(report.as_json()))
     assert content["dataset"] == "shanghaitech-tracks"
     assert 0 <= content["baselines"]["fastest_object"]["micro"]["causal"] <= 1
 
 
+def test_frames_between_inherit_and_a_score_does_not_know_the_future(root: Path):
+    whole = evaluate_tracks(root)[1][0].clip.scores
+    np.testing.assert_array_equal(whole[0::3], whole[1::3])
+    np.testing.assert_array_equal(whole[0::3], whole[2::3])
+    labels = {"01_0001": [0] * 48 + [1] * 22}
+    (root / "test_frame_labels.json").write_text(json.dumps(labels))
+    np.testing.assert_array_equal(evaluate_tracks(root)[1][0].clip.scores, whole[:70])
+
+
+def test_progress_sees_every_camera(root: Path):
+    seen: list[str] = []
+
+    def watched(cameras):
+        for camera in cameras:
+            seen.append(camera)
+            yield camera
+
+    evaluate_tracks(root, progress=watched)
+    assert seen == ["01"]
+
+
 @pytest.mark.parametrize("name", ["tracks_train.npz", "tracks_test.npz", "test_frame_labels.json"])
 def test_a_damaged_folder_is_named(root: Path, name: str):
     (root / name).write_bytes(b"not it")
-    with pytest.raises(DatasetError, match=name):
+    with pytest.raises(DatasetError, match=rf"{name}: .*expected tracks_train\.npz"):
+        evaluate_tracks(root)
+
+
+@pytest.mark.parametrize("labels", ["[]", '{"01_0001": [2]}', '{"01_0001": "01"}'])
+def test_labels_of_another_form_are_refused(root: Path, labels: str):
+    (root / "test_frame_labels.json").write_text(labels)
+    with pytest.raises(DatasetError, match=r"test_frame_labels\.json: .*must be"):
         evaluate_tracks(root)
 
 
