@@ -65,6 +65,8 @@ class DetectorSection(Section):
     @classmethod
     def of_files(cls, model: Path | None, labels: Path | None) -> DetectorSection:
         """The default section for a command line's ``--model`` and ``--labels``."""
+        if labels is not None and model is None:
+            raise ConfigError("--labels goes with --model FILE: motion knows no classes")
         return cls(kind="onnx" if model else "motion", model=model, labels=labels)
 
     @model_validator(mode="after")

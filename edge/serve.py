@@ -20,6 +20,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TextIO
 
+import cv2
+
 from edge import __version__
 from edge.alerts.alarm import Alarm, Limits
 from edge.alerts.desk import AlertDesk
@@ -92,6 +94,7 @@ class Host:
 
         Raises SourceUnusableError when they ended because they cannot be read.
         """
+        cv2.setNumThreads(1)  # every camera has its thread; OpenCV's own pool would fight them
         self._introduce()
         self._broker.start()
         self._publish.start()

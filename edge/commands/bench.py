@@ -22,7 +22,6 @@ from edge.commands.fit import learn
 from edge.commands.report import answer, progress_bar
 from edge.compose import learning_plan, make_detector, make_perception, make_source, model_path
 from edge.config import CameraSection, DetectorSection, EdgeConfig, MqttSection
-from edge.errors import ConfigError
 from edge.ingest.feed import read_frames
 from edge.scoring.store import save_camera_model
 from edge.serve import Host
@@ -69,8 +68,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace, folder: Path) -> EdgeConfig:
-    if options.labels and not options.model:
-        raise ConfigError("bench: --labels goes with --model")
     camera = CameraSection(source=options.source, loop=True, analysis_hz=options.analysis_hz)
     return EdgeConfig(
         host="bench",

@@ -16,7 +16,7 @@ from edge.alerts.alarm import Alarm
 from edge.alerts.snapshot import SnapshotStore
 from edge.analysis import Judge, LearningPlan
 from edge.commands.fit import learn
-from edge.commands.report import answer
+from edge.commands.report import answer, say
 from edge.compose import limits
 from edge.domain.alert import Event, TransitionKind
 from edge.domain.frame import Frame
@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     street = Street(
         StreetOptions(fps=FPS, seed=options.seed, duration_s=LEARN_S + WATCH_S, planted=PLANTED)
     )
+    say(f"a generated street: {LEARN_S:.0f} s to learn what is normal, {WATCH_S:.0f} s to watch")
     footage, perception = frames(street, CAMERA), Perception()
     model = learn(footage, perception, CAMERA, PLAN, seconds=LEARN_S)
     scores, events = _watch(footage, perception, model, options.out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,11 @@ from tqdm import tqdm
 def answer(figures: Mapping[str, Any], *, as_json: bool, text: str) -> None:
     """Print one JSON object, or the text."""
     print(json.dumps(figures, ensure_ascii=False, allow_nan=False) if as_json else text)
+
+
+def say(what: str) -> None:
+    """Tell a person what goes on, apart from the answer."""
+    print(what, file=sys.stderr, flush=True)
 
 
 def progress_bar(what: str, total: float | None, unit: str) -> tqdm[Any]:

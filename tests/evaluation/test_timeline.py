@@ -79,7 +79,8 @@ def test_the_threshold_is_a_line_across(threshold):
 
 
 def test_the_curve_runs_from_the_bottom_to_near_the_top():
-    curve = (draw([False] * 50, score=[0.0] * 25 + [4.0] * 25) == CURVE).all(axis=2)
+    picture = draw([False] * 50, score=[0.0] * 25 + [4.0] * 25).astype(int)
+    curve = np.abs(picture - CURVE).max(axis=2) < 40  # its edges are soft
     assert curve[:, 200].argmax() == HEIGHT - MARGIN_PX
     assert MARGIN_PX < curve[:, 700].argmax() < MARGIN_PX + 0.2 * HEIGHT
 

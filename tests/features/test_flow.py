@@ -81,7 +81,7 @@ def test_nearly_every_texture_of_20_px_is_followed_at_8_px_a_frame():
 
 def test_the_flow_does_not_depend_on_frames_to_come():
     meters = FlowMeter(), FlowMeter()
-    until_then, mask = run(meters[0], 3, frames=4)
+    until_then, _ = run(meters[0], 3, frames=4)
     longer = [meters[1].observe(*scene(100 + 3 * k), k / 10) for k in range(6)][3]
     np.testing.assert_array_equal(until_then.velocity, longer.velocity)
     assert until_then.window == longer.window

@@ -2,9 +2,14 @@ import numpy as np
 import pytest
 
 from edge.errors import NotLearntError
-from edge.scoring.learn import learn_camera
+from edge.scoring.footage import NormalFootage
+from edge.scoring.learn import _along_the_way, learn_camera
+from edge.scoring.model import ScoringOptions
 from edge.scoring.scorer import CameraScorer
+from edge.scoring.smoothing import Smoother
 from tests.scoring.camera import cells, cycling, footage, gait, learn, observe, walk
+
+MEMORY = {"memory_s": 1.0, "prior_s": 0.25}
 
 
 def scores_of(model, *, frames: int, seed: int, with_cells: bool = False):
@@ -26,6 +31,24 @@ def test_one_normal_frame_in_ten_exceeds_one_decade(with_cells: bool):
     scores = scores_of(model, frames=2000, seed=7, with_cells=with_cells)
     assert (scores > 1).mean() == pytest.approx(0.1, abs=0.05)
     assert (scores > 2).mean() == pytest.approx(0.01, abs=0.01)
+
+
+def test_evidence_gathers_while_learning_as_it_does_live():
+    """Cells come and go: a frame in which nothing moves is not a step of their smoothing."""
+    rng = np.random.default_rng(0)
+    collected, live, expected, surprises = NormalFootage(), Smoother(**MEMORY), [], []
+    for k in range(60):
+        seen = cells([5.0] * int(rng.integers(0, 4)))
+        collected.add([seen], time_s=k / 5, width=640, height=360)
+        if len(seen):
+            surprise = rng.uniform(0, 4, len(seen)).astype(np.float32)
+            surprises.append(surprise)
+            expected.append(live.step(seen.track_id, seen.cells, surprise, k / 5))
+    (table,) = collected.tables()
+    learnt = _along_the_way(
+        table, np.concatenate(surprises), collected.time_s, ScoringOptions(**MEMORY)
+    )
+    np.testing.assert_array_equal(learnt, np.concatenate(expected))
 
 
 def test_the_level_of_every_term_is_calibrated_by_itself():

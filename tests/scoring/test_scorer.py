@@ -58,7 +58,7 @@ def test_the_reason_names_the_feature_and_what_is_usual(model: CameraModel):
     assert str(worst.reason).startswith("speed 4.1 heights/s, usual ≤ 1.")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(
     speeds=st.lists(st.floats(0, 8, width=32), min_size=1, max_size=4),
     energy=st.lists(st.floats(0, 60, width=32), min_size=1, max_size=3),
@@ -91,10 +91,8 @@ def test_an_empty_frame_has_no_score_and_no_regions(model: CameraModel):
         assert after.score < model.threshold
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
-    speeds=st.lists(st.floats(0, 8, width=32), min_size=1, max_size=12), cut=st.integers(0, 11)
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(speeds=st.lists(st.floats(0, 8, width=32), min_size=1, max_size=12), cut=st.integers(0, 11))
 def test_scores_are_causal(both: CameraModel, speeds: list[float], cut: int):
     whole, start = (
         [

@@ -1,0 +1,107 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge.analysis import SPECS, Extractor, Judge, LearningPlan, Pupil
+from edge.domain.features import SCENE
+from edge.errors import NotLearntError
+from edge.perception.perception import Percept
+from edge.scoring.model import ScoringOptions
+from tests.fakes.percepts import percept
+from tests.fakes.sources import HEIGHT, WIDTH
+
+PLAN = LearningPlan(period_s=60.0, alarms_per_day=2.0, options=ScoringOptions(size=200))
+
+
+def pupil_of(frames: int) -> Pupil:
+    pupil = Pupil("door", PLAN)
+    for index in range(frames):
+        pupil.watch(percept(index))
+    return pupil
+
+
+@pytest.fixture(scope="module")
+def model():
+    return pupil_of(600).graduate()
+
+
+def textured(index: int) -> Percept:
+    """A percept in whose picture a textured patch moves, with its mask."""
+    rng = np.random.default_rng(0)
+    seen = percept(index)
+    planes = np.full((360, 320), 128, np.uint8)
+    mask = np.zeros((240, 320), np.uint8)
+    here = slice(60, 180), slice(60 + 2 * index, 180 + 2 * index)
+    planes[here] = np.kron(rng.integers(0, 256, (30, 30)), np.ones((4, 4)))
+    mask[here] = 1
+    frame = replace(seen.frame, planes=planes, time_s=index / 10)
+    return replace(seen, frame=frame, motion=replace(seen.motion, mask=mask))
+
+
+def test_every_spec_is_measured_in_its_order():
+    extractor = Extractor()
+    for index in range(6):
+        groups = extractor.measure(textured(index))
+    assert tuple(group.spec for group in groups) == SPECS
+    assert len({spec.group for spec in SPECS}) == len(SPECS)
+    for group in groups:
+        assert len(group) > 0
+        assert np.isfinite(group.values).all()
+        assert (group.cells is not None) == (group.track_id == SCENE).all()
+
+
+def test_nothing_in_sight_is_no_rows_of_every_group():
+    groups = Extractor().measure(percept(0, people=0))
+    assert [len(group) for group in groups] == [0] * len(SPECS)
+
+
+def test_a_pupil_counts_the_footage_it_has_seen():
+    assert pupil_of(0).seconds == 0
+    assert pupil_of(101).seconds == pytest.approx(20)
+
+
+def test_a_pupil_that_saw_too_little_says_so():
+    with pytest.raises(NotLearntError, match="camera door"):
+        pupil_of(5).graduate()
+
+
+def test_a_model_says_which_features_it_was_learnt_with(model):
+    assert model.camera == "door"
+    assert model.options == PLAN.options
+    assert model.budget.alarms_per_day == 2
+    assert set(model.spec_versions) <= {spec.spec_version for spec in SPECS}
+
+
+def test_walkers_are_normal_and_who_runs_is_named(model):
+    judge = Judge(model, labels=["person"])
+    walking = [judge.score(percept(index)) for index in range(600, 700)]
+    running = [judge.score(percept(index, speed=6.0)) for index in range(2000, 2010)]
+    assert np.mean([frame.score >= model.threshold for frame in walking]) < 0.05
+    assert running[-1].score > model.threshold
+    worst = running[-1].regions[0]
+    assert worst.label == "person"
+    assert "speed" in worst.reason.feature
+    assert worst.score == running[-1].score
+
+
+def test_a_score_carries_its_frame(model):
+    seen = percept(7)
+    score = Judge(model, labels=[]).score(seen)
+    assert (score.camera, score.index, score.time_s) == ("door", 7, seen.frame.time_s)
+    assert (score.width, score.height) == (WIDTH, HEIGHT)
+    assert Judge(model, labels=[]).model is model
+
+
+def test_scores_are_causal_and_repeatable(model):
+    shown = [percept(index, speed=1.0 + (index > 20)) for index in range(40)]
+    whole, again, start = (
+        [judge.score(each) for each in part]
+        for judge, part in (
+            (Judge(model, labels=[]), shown),
+            (Judge(model, labels=[]), shown),
+            (Judge(model, labels=[]), shown[:25]),
+        )
+    )
+    assert whole == again
+    assert whole[:25] == start
