@@ -135,8 +135,8 @@ class CameraScorer:
         row = int(part.level.argmax())
         concerned = np.flatnonzero(part.speaks_of[row])
         blamed = int(concerned[scores[1 + concerned].argmax()]) if len(concerned) else None
-        least = max(self._model.threshold - NEAR_DECADES, np.finfo(np.float32).tiny)
-        near = np.flatnonzero(scores[1:] >= least).tolist()  # what nothing speaks of has 0
+        is_near = scores[1:] >= self._model.threshold - NEAR_DECADES
+        near = np.flatnonzero(is_near & (scores[1:] > 0)).tolist()  # 0: nothing speaks of it
         others = [
             self._track(tracks, place, float(scores[1 + place]), _loudest(parts, place))
             for place in near
