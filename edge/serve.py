@@ -3,7 +3,8 @@
 Threads: one decodes each camera, a few analyse and raise alarms, one publishes, and the calling
 one looks after them: it announces states and statistics, lets events of silent cameras expire,
 opens sources that ended anew, and ends the process when a thread that it cannot replace has died.
-Every queue has one place (frames) or is bounded on disk (alerts).
+Every queue is bounded: one frame and one lesson of each camera, the outbox's limits for alerts, the
+latest of each state.
 """
 
 from __future__ import annotations
@@ -201,17 +202,22 @@ class Host:
             if now_s >= stats_due_s:
                 stats_due_s = now_s + STATS_EVERY_S
                 self._publisher.send(Message(self._topics.stats, encode_stats(self.stats()), qos=0))
+                self._outbox.retry(now_s)
+                with self._desk_lock:
+                    self._desk.prune(time.time())
             if now_s >= reopen_due_s:
                 reopen_due_s = now_s + REOPEN_EVERY_S
                 self._reopen()
             stop.wait(LOOK_EVERY_S)
 
     def _is_over(self) -> bool:
-        """Whether all footage has ended, and its events have."""
+        """Whether all footage has ended, and its events and lessons have."""
         feeds = {name: post.feed.snapshot() for name, post in self.posts.items()}
         if not all(feed.ended for feed in feeds.values()):
             return False
         if any(self._desk.open_events(name) for name in feeds):
+            return False
+        if any(post.watch.in_lesson for post in self.posts.values()):
             return False
         unusable = [f"camera {name}: {feed.error}" for name, feed in feeds.items() if feed.error]
         if unusable:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -270,18 +271,61 @@ def test_a_missing_ca_file_is_named(tmp_path: Path) -> None:
         try_broker(settings, [])
 
 
-def test_two_with_one_client_id_are_told_so(caplog: pytest.LogCaptureFixture) -> None:
-    def throw_out(peer: socket.socket) -> None:
-        peer.recv(4096)
-        peer.sendall(bytes([0x20, 3, 0, 0, 0]) + bytes([0xE0, 2, 0x8E, 0]))
-        peer.recv(4096)
+def _throw_out(peer: socket.socket) -> None:
+    """Lets in, and out again for another of the same name."""
+    peer.recv(4096)
+    peer.sendall(bytes([0x20, 3, 0, 0, 0]) + bytes([0xE0, 2, 0x8E, 0]))
+    peer.recv(4096)
 
-    with ScriptedServer(throw_out) as server:
+
+def test_two_with_one_client_id_are_told_so(caplog: pytest.LogCaptureFixture) -> None:
+    with ScriptedServer(_throw_out) as server:
         broker = MqttBroker(_settings(server.port))
         broker.start()
-        until(lambda: broker.state.reason == "Session taken over")
+        until(lambda: broker.state.reason.startswith("Session taken over"))
         broker.stop()
-    assert "lost: Session taken over" in caplog.text
+    assert "lost: Session taken over: another client uses the name me" in caplog.text
+
+
+@pytest.mark.parametrize(("steady_s", "series"), [(3600.0, 1), (0.0, 4)])
+def test_pauses_begin_anew_only_after_a_connection_that_lasted(
+    monkeypatch: pytest.MonkeyPatch, steady_s: float, series: int
+) -> None:
+    begun: list[int] = []
+
+    def pauses_s() -> Iterator[float]:
+        begun.append(1)
+        return repeat(0.001)
+
+    monkeypatch.setattr(mqtt, "_pauses_s", pauses_s)
+    monkeypatch.setattr(mqtt, "STEADY_S", steady_s)
+    with ScriptedServer(_throw_out) as server:
+        broker = MqttBroker(_settings(server.port))
+        broker.start()
+        until(lambda: broker.state.connections >= 4)
+        broker.stop()
+    assert len(begun) >= series
+    assert series > 1 or len(begun) == 1
+
+
+def test_an_error_that_nobody_foresaw_is_said_and_the_broker_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried: list[int] = []
+
+    def stumble(*_: object, **__: object) -> None:
+        tried.append(1)
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(mqtt, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(mqtt, "open_connection", stumble)
+    broker = MqttBroker(_settings(1))
+    broker.start()
+    until(lambda: len(tried) >= 3)
+    broker.stop()
+    assert broker.state.reason == "internal error: RuntimeError: boom"
+    assert caplog.text.count("trying again for ever") == 1
+    assert "in stumble" in caplog.text
 
 
 def test_a_faulty_handler_leaves_the_connection_alive(

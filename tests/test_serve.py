@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future
 from dataclasses import replace
 from io import StringIO
 
@@ -11,7 +12,13 @@ from edge import compose, serve
 from edge.analysis import Pupil
 from edge.compose import learning_plan, model_path
 from edge.config import EdgeConfig, load_config
-from edge.errors import ConfigError, SourceUnavailableError, SourceUnusableError, VadError
+from edge.errors import (
+    ConfigError,
+    NotLearntError,
+    SourceUnavailableError,
+    SourceUnusableError,
+    VadError,
+)
 from edge.scoring.store import save_camera_model
 from edge.serve import Host
 from edge.wire.events import decode_event
@@ -98,6 +105,16 @@ def test_it_ends_when_all_footage_has_ended(make):
     assert house.host.posts["door"].feed.snapshot().decoded == 5
 
 
+def test_it_does_not_end_before_a_lesson_does(make):
+    house = make(scripts={"door": [pictures(5)]})
+    watch = house.host.posts["door"].watch
+    house.host.posts["door"].feed._run()
+    lesson = watch._lesson = Future()
+    assert not house.host._is_over()
+    lesson.set_exception(NotLearntError("too little"))
+    assert house.host._is_over()
+
+
 def test_it_fails_when_no_camera_can_ever_be_read(make):
     house = make("door", scripts={"door": [[SourceUnusableError("door has no video")]]})
     with pytest.raises(SourceUnusableError, match="camera door: door has no video"):
@@ -174,6 +191,15 @@ def test_statistics_are_complete_and_hold_no_secret(make):
         figures["counters"]
     )
     assert "hunter2" not in encode_stats(stats).decode()
+
+
+def test_outbox_and_pictures_are_looked_after_without_any_event(make, monkeypatch):
+    house = make(scripts={"door": [pictures(1)]})
+    seen = []
+    monkeypatch.setattr(house.host._outbox, "retry", lambda _: seen.append("outbox"))
+    monkeypatch.setattr(house.host._desk, "prune", lambda _: seen.append("pictures"))
+    house.run()
+    assert seen[:2] == ["outbox", "pictures"]
 
 
 def test_a_switch_is_obeyed_and_anything_else_is_not(make, caplog):

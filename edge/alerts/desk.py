@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -24,7 +25,10 @@ SCORE_EVERY_S = 1.0
 
 
 class AlertDesk:
-    """Takes scored frames of any camera, on one thread; what it returns is already safe on disk."""
+    """Takes scored frames of any camera, one at a time: the host's threads share a lock.
+
+    What it returns is already safe on disk.
+    """
 
     def __init__(
         self,
@@ -35,6 +39,7 @@ class AlertDesk:
         topics: Topics,
         snapshots: SnapshotStore | None,  # None: no pictures
         publish_snapshots: bool = False,  # pictures leave this host only where this is on
+        tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self._alarms = dict(alarms)
         self._outbox = outbox
@@ -42,6 +47,8 @@ class AlertDesk:
         self._topics = topics
         self._snapshots = snapshots
         self._publish_snapshots = publish_snapshots
+        self._tick = tick
+        self._seen: dict[str, tuple[float, float]] = {}  # by camera: time_s of a frame, its tick
         self._score_due_s = dict.fromkeys(alarms, float("-inf"))
         self._orphans: dict[str, list[Event]] = {}
         self._gather_orphans()
@@ -51,18 +58,30 @@ class AlertDesk:
     def take(self, score: FrameScore, frame: Frame) -> list[Transition]:
         """One analysed frame and what was found in it; the transitions that it caused."""
         camera = score.camera
+        self._seen[camera] = score.time_s, self._tick()
         self._adopt(camera, score.time_s)
         self._say_score(score)
         return self._advance(camera, lambda alarm: alarm.step(score), score.time_s, frame)
 
     def expire(self, camera: str, now_s: float) -> list[Transition]:
-        """Time passes while a camera gives no usable frames; its events end after a while."""
+        """Time passes while a camera gives no usable frames; its events end after a while.
+
+        ``now_s`` is the wall clock's time; the camera's own goes on where that was ahead of it.
+        """
+        if camera in self._seen:
+            time_s, tick_s = self._seen[camera]
+            now_s = max(now_s, time_s + self._tick() - tick_s)
         self._adopt(camera, now_s)
         return self._advance(camera, lambda alarm: alarm.expire(now_s), now_s, None)
 
     def relimit(self, camera: str, make: Callable[[Alarm], Alarm]) -> None:
         """Change a camera's limits or model; open events go on under the new ones."""
         self._alarms[camera] = make(self._alarms[camera])
+
+    def prune(self, now_s: float) -> None:
+        """Delete pictures that are too old, also while no new one comes."""
+        if self._snapshots is not None:
+            self._snapshots.prune(now_s=now_s)
 
     def counts(self, camera: str) -> Counts:
         """What the camera's alarm has counted."""

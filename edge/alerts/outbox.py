@@ -2,20 +2,24 @@
 
 SQLite with a write-ahead log, one commit per frame that has news, synced to the disk. A row leaves
 only after the broker has acknowledged it. When the disk is full or broken the outbox goes on in
-memory, says so, and returns to the disk as soon as that works: an alert is worth more than its
-durability. A file that cannot be read is moved aside, never deleted.
+memory, says so, and returns to the disk when a ``retry`` finds it well: an alert is worth more than
+its durability. A file that is broken is moved aside, one that could not be read is added to: what
+waits in it is never deleted.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import sqlite3
 import threading
+import time
 from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from edge.domain.alert import Event, Transition, TransitionKind
 from edge.errors import MalformedMessageError
@@ -82,21 +86,33 @@ class Outbox:
         self._path = path
         self._max_messages = max_messages
         self._max_age_s = max_age_s
-        self._retry_at_s: float | None = None  # when to try the disk again; None: not decided
+        self._retry_at_s = -math.inf  # when to try the disk again
         self._lock = threading.Lock()
         self._db = self._open()
+        self._unread = bool(self.problem)  # the disk may hold what this process never saw
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; what is in memory goes to the disk if that works again."""
         with self._lock:
+            if self.problem:
+                self._return_to_disk()
             self._db.close()
+
+    def retry(self, now_s: float) -> None:
+        """Return to the disk where that works again; call often, on one clock: most calls wait.
+
+        Open events of a file that could not be read before stay there until the next start.
+        """
+        with self._lock:
+            if self.problem and now_s >= self._retry_at_s:
+                self._retry_at_s = now_s + DISK_RETRY_S
+                self._return_to_disk()
 
     def record(self, transitions: Sequence[Transition], *, now_s: float) -> None:
         """Take in news of one frame: all of it or, when the process dies here, nothing."""
         if not transitions:
             return
         with self._lock:
-            self._return_to_disk(now_s)
             try:
                 self._insert(transitions)
             except sqlite3.Error as error:
@@ -113,7 +129,7 @@ class Outbox:
         """
         with self._lock:
             leave_out = json.dumps(list(busy)), json.dumps(list(skip))
-            rows = self._db.execute(_NEXT, (*leave_out, limit)).fetchall()
+            rows = self._read(_NEXT, *leave_out, limit)
             return [p for seq, payload in rows if (p := self._parse(seq, payload)) is not None]
 
     def done(self, seqs: Sequence[int]) -> None:
@@ -126,7 +142,7 @@ class Outbox:
     def open_events(self) -> list[Event]:
         """Events that were announced and have not ended, as they stood at their last message."""
         with self._lock:
-            rows = self._db.execute("SELECT payload FROM open_events ORDER BY event_id").fetchall()
+            rows = self._read("SELECT payload FROM open_events ORDER BY event_id")
         events = []
         for (payload,) in rows:
             try:
@@ -137,7 +153,18 @@ class Outbox:
 
     def __len__(self) -> int:
         with self._lock:
-            return int(self._db.execute("SELECT COUNT(*) FROM messages").fetchone()[0])
+            return self._count()
+
+    def _count(self) -> int:
+        ((count,),) = self._read("SELECT COUNT(*) FROM messages")
+        return int(count)
+
+    def _read(self, query: str, *values: float | str) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            self._leave_disk(error)
+            return self._db.execute(query, values).fetchall()
 
     def _insert(self, transitions: Sequence[Transition]) -> None:
         with self._db:  # one transaction
@@ -178,18 +205,17 @@ class Outbox:
         """Keep within bounds; what goes is counted."""
         self._drop(
             "event_id IN (SELECT event_id FROM messages GROUP BY event_id HAVING MAX(time_s) < ?)",
-            (now_s - self._max_age_s,),
+            now_s - self._max_age_s,
         )
-        (count,) = self._db.execute("SELECT COUNT(*) FROM messages").fetchone()
-        if count <= self._max_messages:
+        excess = self._count() - self._max_messages
+        if excess <= 0:
             return
-        doomed = self._db.execute(_LEAST_LOSS, (count - self._max_messages,)).fetchall()
-        for seq, event_id, whole in doomed:
+        for seq, event_id, whole in self._read(_LEAST_LOSS, excess):
             # an event of which nobody has heard goes with its end, or the end would puzzle
-            self._drop("event_id = ?" if whole else "seq = ?", (event_id if whole else seq,))
+            self._drop("event_id = ?" if whole else "seq = ?", event_id if whole else seq)
 
-    def _drop(self, which: str, values: tuple[float | str]) -> None:
-        kinds = self._db.execute(f"SELECT seq, kind FROM messages WHERE {which}", values).fetchall()
+    def _drop(self, which: str, value: float | str) -> None:
+        kinds = self._read(f"SELECT seq, kind FROM messages WHERE {which}", value)
         if not kinds:
             return
         if not any(self.counts.dropped.values()):
@@ -203,9 +229,7 @@ class Outbox:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             return _connect(self._path)
-        except sqlite3.OperationalError as error:  # read-only, no space, a folder in the way
-            return self._in_memory(error)
-        except OSError as error:
+        except (OSError, sqlite3.OperationalError) as error:  # locked, no space, a folder there
             return self._in_memory(error)
         except sqlite3.DatabaseError as error:
             aside = self._path.with_name(self._path.name + ".corrupt")
@@ -224,41 +248,38 @@ class Outbox:
             "are lost if the process ends; free the disk or mend the permissions"
         )
         log.error(self.problem)
-        return _prepare(sqlite3.connect(":memory:", check_same_thread=False))
+        return _memory()
 
     def _leave_disk(self, error: sqlite3.Error) -> None:
         """Go on in memory with everything that can still be read."""
         disk, self._db = self._db, self._in_memory(error)
-        self._retry_at_s = None
         with closing(disk):
             try:
                 disk.backup(self._db)
+                _check(self._db)  # a broken page is copied as it is
             except sqlite3.Error as lost:
                 log.error("outbox %s cannot be read either: %s", self._path, lost)
-                self._db = _prepare(sqlite3.connect(":memory:", check_same_thread=False))
+                self._db.close()
+                self._db, self._unread = _memory(), True
 
-    def _return_to_disk(self, now_s: float) -> None:
-        """After a while, try whether the disk works again."""
-        if not self.problem:
-            return
-        waited = self._retry_at_s is not None and now_s >= self._retry_at_s
-        if waited or self._retry_at_s is None:
-            self._retry_at_s = now_s + DISK_RETRY_S
-        if not waited:
-            return
+    def _return_to_disk(self) -> None:
+        """Try whether the disk works again."""
         try:
             disk = _connect(self._path)
         except sqlite3.Error as error:
             log.debug("outbox %s still fails: %s", self._path, error)
             return
         try:
-            self._db.backup(disk)
+            if self._unread:
+                _add(self._db, disk)
+            else:  # the disk holds nothing that memory did not take over from it
+                self._db.backup(disk)
         except sqlite3.Error as error:
             log.debug("outbox %s still fails: %s", self._path, error)
             disk.close()
             return
         self._db.close()
-        self._db, self.problem = disk, ""
+        self._db, self._unread, self.problem = disk, False, ""
         log.warning("outbox %s works again", self._path)
 
 
@@ -268,13 +289,39 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # survives a power cut; alerts are rare
-        verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
+        _check(db)
         return _prepare(db)
     except sqlite3.Error:
         db.close()
         raise
+
+
+def _memory() -> sqlite3.Connection:
+    """An empty database whose ``seq`` meet none of a disk's, so that the two can be joined."""
+    db = _prepare(sqlite3.connect(":memory:", check_same_thread=False))
+    with db:
+        db.execute("INSERT INTO sqlite_sequence VALUES ('messages', ?)", (time.time_ns(),))
+    return db
+
+
+def _add(memory: sqlite3.Connection, disk: sqlite3.Connection) -> None:
+    """Everything in memory, beside what is on the disk; all of it or nothing."""
+    with disk:
+        disk.executemany(
+            "INSERT INTO messages (seq, event_id, kind, time_s, payload) VALUES (?, ?, ?, ?, ?)",
+            memory.execute("SELECT seq, event_id, kind, time_s, payload FROM messages"),
+        )
+        disk.executemany(
+            "INSERT OR REPLACE INTO open_events VALUES (?, ?)",
+            memory.execute("SELECT event_id, payload FROM open_events"),
+        )
+
+
+def _check(db: sqlite3.Connection) -> None:
+    """sqlite3.DatabaseError where a page is broken."""
+    (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
 
 
 def _prepare(db: sqlite3.Connection) -> sqlite3.Connection:

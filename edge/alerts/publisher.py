@@ -52,13 +52,15 @@ class Publisher:
         outbox: Outbox,
         *,
         events_topic: str,
-        now: Callable[[], float] = time.time,  # seconds since the epoch, for ages and pauses
+        now: Callable[[], float] = time.time,  # seconds since the epoch, for ages of events
+        tick: Callable[[], float] = time.monotonic,  # for pauses: nobody sets this clock
     ) -> None:
         self.counts = PublisherCounts()
         self._broker = broker
         self._outbox = outbox
         self._events_topic = events_topic
         self._now = now
+        self._tick = tick
         self._connections = 0
         self._events: dict[str, Pending] = {}  # in flight, by event id: one at a time each
         self._acknowledged: dict[int, float] = {}  # seq and when; still in the outbox
@@ -122,14 +124,14 @@ class Publisher:
         if state.connections != self._connections:
             self._connections = state.connections
             self._begin_anew(state.remembered)
-        self._forget(settled_s=self._now() - SETTLE_S)
+        self._forget(settled_s=self._tick() - SETTLE_S)
         room = min(MAX_IN_FLIGHT, state.max_in_flight)
         self._send_states(room)
         if self._is_due(self._events_topic):
             self._send_events(room)
 
     def _is_due(self, topic: str) -> bool:
-        return self._now() >= self._not_before_s.get(topic, 0.0)
+        return self._tick() >= self._not_before_s.get(topic, 0.0)
 
     def _forget(self, *, settled_s: float) -> None:
         """Delete what was acknowledged no later than ``settled_s``."""
@@ -197,7 +199,7 @@ class Publisher:
                 break
             del self._events[pending.transition.after.id]
             if self._is_delivered(pending, receipt):
-                self._acknowledged[pending.seq] = self._now()
+                self._acknowledged[pending.seq] = self._tick()
                 self.counts.events_sent += 1
             else:
                 self.counts.resent += 1
@@ -214,7 +216,7 @@ class Publisher:
             self.counts.events_unheard += 1
             return True
         with self._lock:
-            self._not_before_s[self._events_topic] = self._now() + UNHEARD_PAUSE_S
+            self._not_before_s[self._events_topic] = self._tick() + UNHEARD_PAUSE_S
         return False
 
     def _judge(self, topic: str, receipt: Receipt) -> None:
@@ -228,7 +230,7 @@ class Publisher:
         with self._lock:
             known = self._refusals.get(topic) == receipt.reason
             self._refusals[topic] = receipt.reason
-            self._not_before_s[topic] = self._now() + REFUSED_PAUSE_S
+            self._not_before_s[topic] = self._tick() + REFUSED_PAUSE_S
         if not known:
             log.error(
                 "MQTT: the broker refuses to publish on %s: %s. Messages are kept and tried again; "

@@ -71,7 +71,7 @@ class _Stored:
 
 
 class SnapshotStore:
-    """Pictures in one folder, bounded by age and by total size; for one thread."""
+    """Pictures in one folder, bounded by age and by total size; for one thread at a time."""
 
     def __init__(
         self, folder: Path, *, max_age_s: float = MAX_AGE_S, max_bytes: int = MAX_BYTES

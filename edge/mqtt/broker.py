@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -26,7 +27,9 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 REFUSED_PAUSE_S = 60.0  # a wrong password does not become right by asking often
+STEADY_S = 10.0  # a connection that ends sooner has not shown that the next one will last
 SESSION_S = 600  # how long the broker remembers us, and keeps commands, while we are away
+_TAKEN_OVER = "Session taken over"
 
 
 def _pauses_s() -> Iterator[float]:
@@ -91,17 +94,21 @@ class MqttBroker(Broker):
         pauses_s = _pauses_s()
         while not self._stopping.is_set():
             try:
-                self._live()
-                pauses_s = _pauses_s()
+                if self._live() >= STEADY_S:
+                    pauses_s = _pauses_s()
                 pause_s = next(pauses_s)
             except BrokerRefusedError as error:
                 said_no = isinstance(error, SaidNoError)
                 pause_s = REFUSED_PAUSE_S if said_no else next(pauses_s)
                 self._lose(error.reason, f"{error}; trying again for ever")
+            except Exception as error:  # the thread's boundary: nobody else would connect again
+                pause_s = next(pauses_s)
+                why = f"internal error: {type(error).__name__}: {error}"
+                self._lose(why, f"MQTT: {why}; trying again for ever", error)
             self._stopping.wait(pause_s)
 
-    def _live(self) -> None:
-        """One connection, from the broker's yes to its end."""
+    def _live(self) -> float:
+        """One connection, from the broker's yes to its end; how many seconds it lived."""
         self._wake.clear()
         connection = open_connection(
             self._settings,
@@ -110,18 +117,32 @@ class MqttBroker(Broker):
             on_end=self._wake.set,
             session_s=SESSION_S,
         )
-        self._welcome(connection)
-        while not (self._stopping.is_set() or connection.ended.is_set()):
-            self._wake.wait()
-            self._wake.clear()
+        began_s = time.monotonic()
+        try:
+            self._welcome(connection)
+            while not (self._stopping.is_set() or connection.ended.is_set()):
+                self._wake.wait()
+                self._wake.clear()
+        finally:
+            lived_s = time.monotonic() - began_s
+            self._leave(connection)
+        return lived_s
+
+    def _leave(self, connection: Connection) -> None:
         self._connection = None
         if self._stopping.is_set():
             connection.close(self._farewell)
             self._lose("stopped", "MQTT: disconnected")
         else:
             connection.abort()
-            why = connection.end_reason
+            why = self._explained(connection.end_reason)
             self._lose(why, f"MQTT: connection to {self._settings.place} lost: {why}")
+
+    def _explained(self, reason: str) -> str:
+        if reason != _TAKEN_OVER:
+            return reason
+        name = self._settings.client_id
+        return f"{reason}: another client uses the name {name}: give each host its own host:"
 
     def _welcome(self, connection: Connection) -> None:
         protocol = connection.protocol_name
@@ -145,10 +166,10 @@ class MqttBroker(Broker):
         if receipt.outcome is Outcome.REFUSED:
             log.error("MQTT: the broker refuses our availability message: %s", receipt.reason)
 
-    def _lose(self, reason: str, message: str) -> None:
+    def _lose(self, reason: str, message: str, error: Exception | None = None) -> None:
         """Note why there is no connection; say it once, not at every attempt."""
         if reason != self._state.reason:
-            log.warning(message)
+            log.warning(message, exc_info=error)
         self._state = replace(self._state, connected=False, reason=reason)
 
     def _dispatch(self, topic: str, payload: bytes) -> None:

@@ -15,7 +15,7 @@ class _Figures(BaseModel):
 
 
 class CameraStats(_Figures):
-    """One camera since the last message; counts are since the process began."""
+    """One camera: counts since the process began, latencies of its last few thousand frames."""
 
     camera: str
     status: CameraStatus

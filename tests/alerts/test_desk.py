@@ -10,7 +10,7 @@ from edge.alerts.console import Console
 from edge.alerts.desk import AlertDesk
 from edge.alerts.outbox import Outbox
 from edge.alerts.publisher import Publisher
-from edge.alerts.snapshot import SnapshotStore
+from edge.alerts.snapshot import MAX_AGE_S, SnapshotStore
 from edge.domain.alert import TransitionKind
 from edge.domain.frame import Frame
 from edge.wire.events import decode_event
@@ -107,6 +107,26 @@ def test_scores_are_sent_at_most_once_a_second(hosts):
     for n in range(50):
         host.take(100 + n / 10, region(1, 1.0))
     assert len(host.broker.payloads(TOPICS.score("door"))) == 5
+
+
+def test_an_event_ends_although_the_wall_clock_was_set_back(hosts):
+    now_s = [0.0]
+    host = hosts(tick=lambda: now_s[0])
+    host.take(5000.0, region(1, 4))
+    now_s[0] += LIMITS.clear_after_s / 2
+    assert host.desk.expire("door", 1400.0) == []
+    now_s[0] += LIMITS.clear_after_s / 2
+    assert [t.kind for t in host.desk.expire("door", 1401.0)] == [END]
+
+
+def test_pictures_grow_old_while_no_new_one_comes(hosts, tmp_path):
+    host = hosts()
+    host.take(100.0, region(1, 4))
+    (picture,) = (tmp_path / "first" / "snapshots").iterdir()
+    host.desk.prune(100.0 + MAX_AGE_S)
+    assert picture.exists()
+    host.desk.prune(101.0 + MAX_AGE_S)
+    assert not picture.exists()
 
 
 class TestKilledInTheMiddleOfAnEvent:

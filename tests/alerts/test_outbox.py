@@ -1,6 +1,7 @@
 import logging
 import shutil
 import sqlite3
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -37,6 +38,15 @@ def crash(path, into):
     for file in path.parent.glob(f"{path.name}*"):
         shutil.copy(file, into / file.name)
     return into / path.name
+
+
+@contextmanager
+def locked(path):
+    """Another program holds the file."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        yield
 
 
 def waiting(box):
@@ -180,7 +190,8 @@ def test_a_full_disk_is_said_and_survived_and_left_behind(make, tmp_path, caplog
     assert "full" in box.problem
     assert caplog.text.count("cannot be written") == 1
     assert len(box) == 90
-    box.record(story(5000.0), now_s=NOW_S + 2 * module.DISK_RETRY_S)
+    box.record(story(5000.0), now_s=NOW_S)
+    box.retry(0.0)
     assert box.problem == ""
     assert len(make(crash(path, tmp_path / "crash"))) == 93
 
@@ -191,3 +202,81 @@ def test_a_place_that_cannot_be_written_is_said_and_survived(make, tmp_path):
     assert "cannot be written" in box.problem
     box.record(story(), now_s=NOW_S)
     assert drain(box) == story()
+
+
+class TestAFileThatCouldNotBeReadAtTheStart:
+    @pytest.fixture
+    def box(self, make, tmp_path, monkeypatch):
+        """In memory with the story of 2000 s; on the disk waits the beginning of that of 1000 s."""
+        path = tmp_path / "outbox.sqlite"
+        first = make(path)
+        first.record(story(1000.0)[:1], now_s=NOW_S)
+        first.close()
+        connect = sqlite3.connect
+        with locked(path), monkeypatch.context() as patch:
+            patch.setattr(
+                sqlite3,
+                "connect",
+                lambda *args, **kwargs: connect(*args, **kwargs | {"timeout": 0}),
+            )
+            box = make(path)
+            assert "locked" in box.problem
+            box.record(story(2000.0)[:2], now_s=NOW_S)
+            box.retry(0.0)
+            assert "locked" in box.problem
+        return box
+
+    def test_is_added_to_and_not_replaced(self, box, make, tmp_path):
+        box.retry(module.DISK_RETRY_S)
+        assert box.problem == ""
+        assert [e.start_time_s for e in box.open_events()] == [1000.0, 2000.0]
+        after = make(crash(tmp_path / "outbox.sqlite", tmp_path / "crash"))
+        assert drain(after) == drain(box) == [*story(1000.0)[:1], *story(2000.0)[:2]]
+
+    def test_a_receipt_for_a_message_of_before_the_return_touches_no_other(self, box):
+        (in_flight,) = box.next(1)
+        box.retry(module.DISK_RETRY_S)
+        box.done([in_flight.seq])
+        assert waiting(box) == [story(1000.0)[0], story(2000.0)[1]]
+
+    def test_is_tried_again_after_a_while_and_at_the_end(self, box, make):
+        box.retry(module.DISK_RETRY_S - 1.0)
+        assert box.problem
+        box.close()
+        assert len(make()) == 3
+
+    def test_takes_what_comes_after_the_return(self, box, make, tmp_path):
+        box.retry(module.DISK_RETRY_S)
+        box.record(story(3000.0), now_s=NOW_S)
+        assert len(make(crash(tmp_path / "outbox.sqlite", tmp_path / "crash"))) == 6
+
+
+@pytest.mark.parametrize(
+    "read", [lambda box: box.next(10), len, Outbox.open_events, lambda box: box._trim(NOW_S)]
+)
+def test_a_read_that_fails_goes_on_in_memory(make, read):
+    box = make()
+    box.record(story(), now_s=NOW_S)
+    with closing(box._db):
+        box._db.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)
+    read(box)  # of a connection that gives nothing
+    assert "cannot be written" in box.problem
+    box.record(story(3000.0)[:1], now_s=NOW_S)
+    box.retry(0.0)
+    assert box.problem == ""
+    assert waiting(box) == [story()[0], story(3000.0)[0]]
+
+
+def test_broken_pages_are_not_taken_into_memory(make, tmp_path):
+    path = tmp_path / "outbox.sqlite"
+    box = make(path)
+    for n in range(50):
+        box.record(story(1000.0 + 10 * n), now_s=NOW_S)
+    box._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    box._db.execute("PRAGMA cache_size = 0")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    assert box.next(10) == []
+    box.record(story(3000.0), now_s=NOW_S)
+    assert waiting(box) == story(3000.0)[:1]

@@ -28,10 +28,15 @@ class Desk:
 
     def __init__(self, path):
         self.now_s = 1010.0
+        self.set_back_s = 0.0  # by how much the wall clock was
         self.broker = FakeBroker()
         self.outbox = Outbox(path)
         self.publisher = Publisher(
-            self.broker, self.outbox, events_topic=TOPIC, now=lambda: self.now_s
+            self.broker,
+            self.outbox,
+            events_topic=TOPIC,
+            now=lambda: self.now_s - self.set_back_s,
+            tick=lambda: self.now_s,
         )
 
     def record(self, *transitions):
@@ -171,6 +176,21 @@ def test_an_event_that_nobody_heard_waits_for_a_subscriber(desk):
     desk.now_s += UNHEARD_PAUSE_S
     desk.pump()
     assert desk.told() == story()
+
+
+def test_a_clock_that_is_set_back_holds_up_nothing(desk):
+    desk.broker.judge = lambda _: UNHEARD
+    desk.broker.come()
+    desk.record(*story())
+    desk.pump()
+    desk.broker.judge, desk.broker.received = lambda _: ACCEPTED, []
+    desk.set_back_s = 3600.0
+    desk.now_s += UNHEARD_PAUSE_S
+    desk.pump()
+    desk.now_s += SETTLE_S
+    desk.pump()
+    assert desk.told() == story()
+    assert len(desk.outbox) == 0
 
 
 def test_without_subscribers_events_do_not_pile_up(desk):
