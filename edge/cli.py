@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import __version__
-from edge.errors import ConfigError, VadError
+from edge.errors import MISCONFIGURED, ConfigError, VadError
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 EXIT_CODES = """exit codes:
   0    done
   1    failed while running; the message says what to do
-  2    the command line or the configuration is wrong
-  3    check: a camera or the broker did not answer
+  2    the command line or the configuration is wrong, or what it names: a file that is missing or
+       cannot be used, an address that is none
+  3    check: a camera or the broker did not answer, or data_dir cannot be written
   130  interrupted
 """
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
@@ -38,12 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # imported late: --help and a typo answer without loading FFmpeg and OpenCV
         return int(importlib.import_module(options.module).run(options))
-    except ConfigError as error:
+    except ConfigError as error:  # says itself where it was found
         print(error, file=sys.stderr)
         return WRONG_INPUT
     except VadError as error:
         print(f"vad-edge {options.command}: {error}", file=sys.stderr)
-        return FAILED
+        return WRONG_INPUT if isinstance(error, MISCONFIGURED) else FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
 

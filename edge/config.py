@@ -8,14 +8,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from edge.errors import ConfigError
+from edge.ingest.masks import polygon
 from edge.yamlfile import YamlFile, read_yaml
+
+
+def _with_area(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    try:
+        polygon(corners, "polygon")
+    except ConfigError as error:  # what pydantic gathers, with its line, are ValueErrors
+        raise ValueError(str(error)) from None
+    return corners
+
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Polygon = Annotated[list[tuple[Fraction, Fraction]], Field(min_length=3)]
+Polygon = Annotated[
+    list[tuple[Fraction, Fraction]], Field(min_length=3), AfterValidator(_with_area)
+]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

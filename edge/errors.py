@@ -71,3 +71,7 @@ class BrokerRefusedError(VadError):
 
 class StorageError(VadError):
     """A file could not be written; nothing that was stored before is lost."""
+
+
+MISCONFIGURED = (ConfigError, ModelError, FeatureVersionError, SourceUnusableError)
+"""Errors that last until the operator changes the configuration or a file that it names."""

@@ -17,6 +17,7 @@ from edge.scoring.store import save_camera_model
 log = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 3600.0  # of footage: what an adapting camera has added to its normality
+RETRY_EVERY_S = 60.0  # of footage: after the disk refused what was learnt
 REPORT_EVERY_S = 600.0  # how often a learning camera says how far it is
 ADAPT_FROM_S = 3600.0
 """A model of less footage does not adapt: its threshold is so high that all but everything lies
@@ -54,7 +55,8 @@ class Watch:
         self._lesson: Future[CameraModel] | None = None
         self._due_s = plan.period_s
         self._report_s = REPORT_EVERY_S
-        self._saved_s: float | None = None  # frame time of the latest save, or of the first frame
+        self._saved_s: float | None = None  # frame time of the latest try, or of the first frame
+        self._unsaved = False  # the disk refused what was learnt
         self._written = _stamp(model_path)
         self._mind = self._appoint(model) if model else self._enrol()
 
@@ -70,19 +72,30 @@ class Watch:
             return None
         return min(self._mind.seconds / self._due_s, 1.0)
 
+    @property
+    def in_lesson(self) -> bool:
+        """Whether its learning period is being evaluated: a matter of seconds."""
+        lesson = self._lesson  # which another thread may take away
+        return lesson is not None and not lesson.done()
+
     def observe(self, percept: Percept) -> FrameScore | None:
         """Take in the next frame; its score, or None while the camera learns."""
         if isinstance(self._mind, Pupil):
             self._learn(self._mind, percept)
             return None
-        if self._adapts(self._mind.model):
+        if self._unsaved or self._adapts(self._mind.model):
             self._save_now_and_then(self._mind.model, percept.frame.time_s)
         return self._mind.score(percept)
 
     def save(self) -> None:
-        """Keep what an adapting camera has learnt since; a failure is logged."""
+        """Keep what the disk does not have yet; a failure is logged. Call when no frame comes."""
+        if self._lesson is not None and self._lesson.done():
+            self._finish(self._lesson)
         model = self.model
-        if model is not None and self._saved_s is not None:
+        if model is None:
+            return
+        adapted = self._adapts(model) and self._saved_s is not None
+        if adapted or self._unsaved:
             self._keep(model)
 
     def _enrol(self) -> Pupil:
@@ -128,9 +141,10 @@ class Watch:
         self._keep(model)
 
     def _save_now_and_then(self, model: CameraModel, time_s: float) -> None:
+        pause_s = RETRY_EVERY_S if self._unsaved else SAVE_EVERY_S
         if self._saved_s is None:
             self._saved_s = time_s
-        elif time_s - self._saved_s >= SAVE_EVERY_S:
+        elif time_s - self._saved_s >= pause_s:
             self._saved_s = time_s
             self._keep(model)
 
@@ -138,15 +152,18 @@ class Watch:
         """Write the model, unless somebody else, such as ``vad-edge fit``, has written since."""
         if _stamp(self._path) != self._written:
             self.problem = f"{self._path} was replaced: restart to go by it"
+            self._unsaved = False  # the other's model counts
             log.warning("camera %s: %s", self._camera, self.problem)
             return
         try:
             save_camera_model(self._path, model)
         except StorageError as error:
+            self._unsaved = True
             self.problem = f"goes on, but what it has learnt is not saved: {error}"
             log.error("camera %s %s", self._camera, self.problem)
             return
         self.problem = ""
+        self._unsaved = False
         self._written = _stamp(self._path)
 
 

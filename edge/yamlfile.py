@@ -1,7 +1,8 @@
 """YAML files that operators write: plain values in, the line of each value remembered.
 
 Secrets come from the environment only: ``{VAD_EDGE_NAME}`` anywhere in a value is replaced by
-that variable.
+that variable, percent-encoded in the login of an RTSP address. A password that is written out is
+refused.
 """
 
 from __future__ import annotations
@@ -11,12 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
 from edge.errors import ConfigError
 
 SECRET = re.compile(r"\{(VAD_EDGE_[A-Z0-9_]+)\}")
+RTSP = re.compile(r"rtsps?://", re.IGNORECASE)
+RTSP_PASSWORD = re.compile(
+    r"rtsps?://(?:[^/]*:[^/@]+@|.*[?&]pass(?:word|wd)?=[^&])", re.IGNORECASE | re.DOTALL
+)
+WRITTEN_OUT = "a secret is never written here: put {VAD_EDGE_NAME} and set that variable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +95,29 @@ class _Builder:
             if key_node.value in values:
                 raise self._error(key_node, f"{key_node.value}: stands twice; keep one")
             values[key_node.value] = self.build(value_node)
+            if key_node.value == "password" and _is_written_out(value_node):
+                raise self._error(value_node, f"password: {WRITTEN_OUT}")
         return values
 
     def _with_secrets(self, node: yaml.Node, text: str) -> str:
+        is_address = RTSP.match(text)
+        if RTSP_PASSWORD.match(SECRET.sub("", text)):
+            raise self._error(node, f"the password of the address: {WRITTEN_OUT}")
+
         def secret(match: re.Match[str]) -> str:
             if (found := self.environment.get(match[1])) is None:
                 raise self._error(node, f"the environment has no {match[1]}: set it")
-            return found
+            in_login = is_address and "@" in text[match.end() :].partition("/")[0]
+            return quote(found, safe="") if in_login else found
 
         return SECRET.sub(secret, text)
 
     def _error(self, node: yaml.Node, message: str) -> ConfigError:
         return ConfigError(f"{self.path}:{node.start_mark.line + 1}: {message}")
+
+
+def _is_written_out(node: yaml.Node) -> bool:
+    """Whether a password is anything but a variable's name, or none at all."""
+    if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
+        return False
+    return SECRET.fullmatch(node.value) is None

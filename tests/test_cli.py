@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.cli import main
-from edge.errors import ConfigError, StorageError
+from edge.errors import ConfigError, ModelError, SourceUnusableError, StorageError
 
 COMMANDS = ("run", "demo", "check", "fit", "eval", "bench")
 
@@ -38,6 +38,8 @@ def test_help_answers_without_loading_video_libraries():
     ("error", "code", "said"),
     [
         (ConfigError("edge.yaml:3: mend this"), 2, "edge.yaml:3: mend this\n"),
+        (ModelError("no such file"), 2, "vad-edge check: no such file\n"),
+        (SourceUnusableError("no address"), 2, "vad-edge check: no address\n"),
         (StorageError("the disk is full"), 1, "vad-edge check: the disk is full\n"),
         (KeyboardInterrupt(), 130, ""),
     ],

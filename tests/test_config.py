@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -69,6 +70,64 @@ def test_secret_is_not_shown_in_errors_or_repr(tmp_path: Path):
     assert "hunter2" not in repr(config)
 
 
+@given(st.text(st.characters(codec="utf-8"), min_size=1))
+def test_any_password_survives_in_an_address(tmp_path_factory, password: str):
+    text = 'host: h\ncameras:\n  a:\n    source: "rtsp://u:{VAD_EDGE_P}@cam:554/1?x={VAD_EDGE_Q}"\n'
+    path = write(tmp_path_factory.getbasetemp(), text)
+    secrets = {"VAD_EDGE_P": password, "VAD_EDGE_Q": "a/b"}
+    address = urlsplit(load_config(path, secrets).cameras["a"].source)
+    assert (unquote(address.password or ""), address.hostname, address.port) == (
+        password,
+        "cam",
+        554,
+    )
+    assert (address.path, address.query) == ("/1", "x=a/b")
+
+
+def test_a_password_elsewhere_is_taken_as_it_is(tmp_path: Path):
+    text = SMALL + 'mqtt: {password: "{VAD_EDGE_P}"}\n'
+    password = load_config(write(tmp_path, text), {"VAD_EDGE_P": "a@b/c%"}).mqtt.password
+    assert password is not None
+    assert password.get_secret_value() == "a@b/c%"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (SMALL + "mqtt:\n  password: hunter2\n", 6),
+        (SMALL + "mqtt:\n  password: 4711\n", 6),
+        (SMALL + "mqtt:\n  password: 'hunter2{VAD_EDGE_P}'\n", 6),
+        (SMALL.replace("clip.mkv", "rtsp://u:hunter2@cam/1"), 4),
+        (SMALL.replace("clip.mkv", "rtsp://me@home:p@hunter2@cam/1"), 4),
+        (SMALL.replace("clip.mkv", "rtsps://u:4711{VAD_EDGE_P}@cam/1"), 4),
+        (SMALL.replace("clip.mkv", "rtsp://cam/1?user=u&password=hunter2"), 4),
+    ],
+)
+def test_a_password_that_is_written_out_is_refused_and_not_shown(
+    tmp_path: Path, text: str, line: int
+):
+    said = mistakes(tmp_path, text, {"VAD_EDGE_P": "x"})
+    assert f"edge.yaml:{line}: " in said
+    assert "{VAD_EDGE_NAME}" in said
+    assert "hunter2" not in said
+    assert "4711" not in said
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://cam/1",
+        "rtsp://u@cam:554/a@b",
+        "rtsp://{VAD_EDGE_P}:{VAD_EDGE_P}@cam/1",
+        "rtsp://[::1]:554/1",
+    ],
+)
+def test_addresses_without_a_written_out_password_are_taken(tmp_path: Path, address: str):
+    text = SMALL.replace("clip.mkv", f'"{address}"') + "mqtt: {password: null}\n"
+    source = load_config(write(tmp_path, text), {"VAD_EDGE_P": "x"}).cameras["a"].source
+    assert source == address.replace("{VAD_EDGE_P}", "x")
+
+
 def test_only_our_own_variables_are_substituted(tmp_path: Path):
     config = load_config(write(tmp_path, SMALL.replace("clip", "x{HOME}")), os.environ)
     assert config.cameras["a"].source == str(tmp_path / "x{HOME}.mkv")
@@ -92,6 +151,12 @@ def test_paths_do_not_depend_on_the_shells_folder(tmp_path: Path):
         (SMALL + "detector:\n  classes: [car]\n", "go with kind: onnx"),
         (SMALL + "mqtt:\n  tls:\n    ca: a\n    cert: b\n", "cert and key belong together"),
         (SMALL + "    masks: [[[0, 0], [2, 0], [0, 1]]]\n", "less than or equal to 1"),
+        (SMALL + "    masks: [[[0, 0], [1, 1], [0.5, 0.5]]]\n", "edge.yaml:5: cameras.a.masks.0"),
+        (
+            SMALL + "    zones:\n      z: [[0, 0], [1, 0], [0, 0]]\n",
+            "edge.yaml:6: cameras.a.zones.z",
+        ),
+        (SMALL + "    zones: {z: [[0, 0], [1, 0], [0, 0]]}\n", "lie on one line"),
         ("a: &a [*a]\n", "alias contains itself"),
         ("host: !!python/object:os.system x\n", "cannot be read as"),
     ],

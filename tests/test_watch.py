@@ -111,17 +111,68 @@ def test_a_fault_in_a_lesson_is_logged_with_its_origin_and_not_repeated_at_once(
     assert desk.waiting == []
 
 
-def test_a_full_disk_does_not_stop_the_scores(make, desk, monkeypatch):
+@pytest.fixture
+def disk(monkeypatch):
+    """A disk that is full until the test clears it."""
+    full = [True]
+    write = watch_module.save_camera_model
+
     def refuse(path, model):
-        raise StorageError(f"cannot write {path}: No space left on device")
+        if full:
+            raise StorageError(f"cannot write {path}: No space left on device")
+        write(path, model)
 
     monkeypatch.setattr(watch_module, "save_camera_model", refuse)
+    return full
+
+
+@pytest.fixture
+def unsaved(make, desk, disk):
+    """A camera that has learnt while the disk was full."""
     watch = make()
     show(watch, FRAMES)
     desk.teach()
     show(watch, 1, FRAMES)
-    assert "No space left" in watch.problem
-    assert watch.observe(percept(FRAMES + 1)) is not None
+    return watch
+
+
+def test_a_full_disk_does_not_stop_the_scores(unsaved):
+    assert "No space left" in unsaved.problem
+    assert unsaved.observe(percept(FRAMES + 1)) is not None
+
+
+def test_what_a_full_disk_refused_is_kept_at_the_end(unsaved, disk, tmp_path):
+    disk.clear()
+    unsaved.save()
+    assert load_camera_model(tmp_path / "door.safetensors", SPECS).camera == "door"
+    assert unsaved.problem == ""
+
+
+def test_what_a_full_disk_refused_is_tried_again_each_minute_until_it_is_kept(
+    unsaved, disk, tmp_path
+):
+    path = tmp_path / "door.safetensors"
+    disk.clear()
+    show(unsaved, 5 * 59, FRAMES + 1)
+    assert not path.exists()
+    show(unsaved, 5 * 2, FRAMES + 1 + 5 * 59)
+    before = path.stat().st_mtime_ns
+    show(unsaved, 5 * 61, FRAMES + 1 + 5 * 61)
+    unsaved.save()
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_lesson_that_no_further_frame_takes_in_is_kept_at_the_end(make, desk, tmp_path):
+    watch = make()
+    show(watch, FRAMES)
+    assert watch.in_lesson
+    watch.save()  # a lesson that still runs is not waited for
+    assert watch.model is None
+    desk.teach()
+    assert not watch.in_lesson
+    watch.save()
+    assert load_camera_model(tmp_path / "door.safetensors", SPECS).camera == "door"
+    assert watch.model is not None
 
 
 @pytest.mark.parametrize("learnt_from_s", [60.0, 7200.0])

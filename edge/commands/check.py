@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.commands.report import answer
@@ -19,14 +19,14 @@ from edge.compose import (
     mqtt_settings,
 )
 from edge.config import CameraSection, EdgeConfig, load_config
-from edge.errors import StorageError, VadError
+from edge.errors import MISCONFIGURED, StorageError, VadError
 from edge.ingest.masks import PrivacyMasks
 from edge.ingest.open import probe
 from edge.mqtt import try_broker
 from edge.wire.broker import Message, Outcome
 from edge.wire.topics import Topics
 
-SOMETHING_DID_NOT_ANSWER = 3
+WRONG_INPUT, DID_NOT_ANSWER = 2, 3  # see `edge.cli.EXIT_CODES`
 AT_ONCE = 8  # cameras opened at one time
 
 
@@ -35,8 +35,13 @@ class Finding:
     """One thing that was tried."""
 
     what: str  # "camera gate", "broker"
-    ok: bool
+    code: int  # the exit code that it calls for; 0: all is well
     found: str  # what it is, or what to do about it
+
+    @property
+    def ok(self) -> bool:
+        """Whether it answers as configured."""
+        return self.code == 0
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,16 +55,20 @@ def run(options: argparse.Namespace) -> int:
     ]
     ok = all(finding.ok for finding in findings)
     text = "\n".join(f"{'ok  ' if f.ok else 'FAIL'}  {f.what}: {f.found}" for f in findings)
-    figures = {"ok": ok, "findings": [asdict(finding) for finding in findings]}
+    figures = {
+        "ok": ok,
+        "findings": [{"what": f.what, "ok": f.ok, "found": f.found} for f in findings],
+    }
     answer(figures, as_json=options.format == "json", text=text)
-    return 0 if ok else SOMETHING_DID_NOT_ANSWER
+    return min((f.code for f in findings if not f.ok), default=0)  # first what only a person mends
 
 
 def _try(what: str, look: Callable[[], str]) -> Finding:
     try:
-        return Finding(what, True, look())
+        return Finding(what, 0, look())
     except VadError as error:
-        return Finding(what, False, str(error))
+        code = WRONG_INPUT if isinstance(error, MISCONFIGURED) else DID_NOT_ANSWER
+        return Finding(what, code, str(error))
 
 
 def _data_dir(folder: Path) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from edge.compose import (
 )
 from edge.config import CameraSection, load_config
 from edge.domain.frame import Frame
-from edge.errors import ConfigError, SourceUnusableError
+from edge.errors import ConfigError, SourceUnavailableError
 from edge.ingest.feed import read_frames
 from edge.ingest.latest import Mailroom
 from edge.ingest.masks import PrivacyMasks
@@ -27,6 +29,7 @@ from edge.scoring.model import CameraModel
 from edge.scoring.store import save_camera_model
 
 HOLE_S = 60.0  # between footage files: longer than any track
+PATIENCE_S = 60.0  # with a camera that has not delivered anything yet
 
 
 def run(options: argparse.Namespace) -> int:
@@ -76,17 +79,28 @@ def _frames(name: str, camera: CameraSection, files: list[Path] | None) -> Itera
     return _footage(name, camera, [camera.source])
 
 
-def _stream(name: str, camera: CameraSection) -> Iterator[Frame]:
-    """What the camera sends while it is healthy, over as many connections as that takes."""
+def _stream(name: str, camera: CameraSection, *, patience_s: float = PATIENCE_S) -> Iterator[Frame]:
+    """What the camera sends while it is healthy, over as many connections as that takes.
+
+    Raises SourceUnavailableError when nothing comes within ``patience_s``, and when it has ended.
+    """
     mailroom = Mailroom()
     feed = make_feed(name, camera, mailroom.add())
+    end_s = time.monotonic() + patience_s
     feed.start()
     try:
         while not feed.snapshot().ended:
-            yield from mailroom.take(limit=1, timeout_s=1.0)
+            for frame in mailroom.take(limit=1, timeout_s=min(patience_s, 1.0)):
+                end_s = math.inf  # it is there: from now on it is waited for
+                yield frame
+            if time.monotonic() >= end_s:
+                seen = feed.snapshot()
+                why = seen.error or f"it is {seen.state}"
+                raise SourceUnavailableError(f"camera {name}: nothing in {patience_s:.0f} s: {why}")
     finally:
         feed.stop()
-    raise SourceUnusableError(f"camera {name}: {feed.snapshot().error or 'its footage has ended'}")
+    why = feed.snapshot().error or "its footage has ended"
+    raise SourceUnavailableError(f"camera {name}: {why}")
 
 
 def _footage(name: str, camera: CameraSection, addresses: list[str]) -> Iterator[Frame]:

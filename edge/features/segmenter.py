@@ -59,10 +59,6 @@ class Segmenter:
             return ObjectSegments.none(width, height)
         return _pack(tracks, keep, [rings[k] for k in keep], width, height)
 
-    def reset(self) -> None:
-        """Forget every track: the camera was moved, frozen or covered."""
-        self._rings.clear()
-
     def __len__(self) -> int:
         """Tracks remembered."""
         return len(self._rings)

@@ -70,6 +70,30 @@ class DecodedSource(Source):
         return intact
 
 
+class DecodedCamera(DecodedSource):
+    """A camera that FFmpeg opens: it never ends, it only fails."""
+
+    @abstractmethod
+    def lost(self, error: av.FFmpegError | None) -> str:
+        """Say why the stream ended; None: without an error."""
+
+    def pictures(self, stop: threading.Event) -> Pictures:
+        """See `Source.pictures`; whatever ends the stream but ``stop`` is a lost connection."""
+        with self.open() as container:
+            try:
+                yield from self.decode(container, stop)
+            except av.FFmpegError as error:
+                raise SourceUnavailableError(f"{self.name} was lost: {self.lost(error)}") from None
+        if not stop.is_set():
+            raise SourceUnavailableError(f"{self.name} was lost: {self.lost(None)}")
+
+    def _video_stream(self, container: InputContainer) -> VideoStream:
+        try:
+            return super()._video_stream(container)
+        except SourceUnusableError as error:  # a camera that boots has no video yet
+            raise SourceUnavailableError(str(error)) from None
+
+
 def reason(error: av.FFmpegError) -> str:
     """FFmpeg's words for what went wrong, without the address that its own text would carry."""
     return str(error.strerror)

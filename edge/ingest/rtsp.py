@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Literal
 
@@ -10,9 +9,8 @@ import av
 from av.container import InputContainer
 
 from edge.errors import SourceUnavailableError
-from edge.ingest.decode import DecodedSource, reason
+from edge.ingest.decode import DecodedCamera, reason
 from edge.ingest.redact import redact
-from edge.ingest.source import Pictures
 
 Transport = Literal["tcp", "udp"]
 
@@ -25,8 +23,8 @@ READ_TIMEOUT_S = 4.0  # FFmpeg's own check keeps it to within a tenth of a secon
 _OPTIONS = {"analyzeduration": "500000", "fpsprobesize": "0", "allowed_media_types": "video"}
 
 
-class RtspSource(DecodedSource):
-    """A camera at an ``rtsp://`` address; it never ends, it only fails."""
+class RtspSource(DecodedCamera):
+    """A camera at an ``rtsp://`` address."""
 
     def __init__(
         self,
@@ -59,18 +57,13 @@ class RtspSource(DecodedSource):
                 f"{self.name} cannot be opened: {why}{_hint(error)}"
             ) from None
 
-    def pictures(self, stop: threading.Event) -> Pictures:
-        """See `Source.pictures`; whatever ends the stream but ``stop`` is a lost connection."""
-        with self.open() as container:
-            try:
-                yield from self.decode(container, stop)
-            except av.FFmpegError as error:
-                why = reason(error)
-                if isinstance(error, av.error.ExitError | TimeoutError):
-                    why = f"no data for {self._read_timeout_s:.0f} s"
-                raise SourceUnavailableError(f"{self.name} was lost: {why}") from None
-        if not stop.is_set():
-            raise SourceUnavailableError(f"{self.name} was lost: the camera closed the connection")
+    def lost(self, error: av.FFmpegError | None) -> str:
+        """See `DecodedCamera.lost`."""
+        if error is None:
+            return "the camera closed the connection"
+        if isinstance(error, av.error.ExitError | TimeoutError):
+            return f"no data for {self._read_timeout_s:.0f} s"
+        return reason(error)
 
 
 def _hint(error: av.FFmpegError) -> str:

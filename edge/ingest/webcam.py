@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import av
 from av.container import InputContainer
 
 from edge.errors import SourceUnavailableError
-from edge.ingest.decode import DecodedSource, reason
-from edge.ingest.source import Pictures
+from edge.ingest.decode import DecodedCamera, reason
 
 
-class WebcamSource(DecodedSource):
+class WebcamSource(DecodedCamera):
     """The camera at a device path or index: ``/dev/video0`` or ``0``.
 
     A camera that is absent is unavailable, not unusable: it may be plugged in later.
@@ -38,12 +36,6 @@ class WebcamSource(DecodedSource):
                 " another program may be using it, or the user may not be in the group video"
             ) from None
 
-    def pictures(self, stop: threading.Event) -> Pictures:
-        """See `Source.pictures`; a camera that stops sending was unplugged."""
-        with self.open() as container:
-            try:
-                yield from self.decode(container, stop)
-            except av.FFmpegError as error:
-                raise SourceUnavailableError(f"{self.name} was lost: {reason(error)}") from None
-        if not stop.is_set():
-            raise SourceUnavailableError(f"{self.name} was lost: unplugged")
+    def lost(self, error: av.FFmpegError | None) -> str:
+        """See `DecodedCamera.lost`; a camera that stops sending was unplugged."""
+        return "unplugged" if error is None else reason(error)

@@ -43,10 +43,6 @@ class Perception:
         """Names that ``class_id`` of the tracks points into."""
         return self._detector.labels if self._detector else MOTION_LABELS
 
-    def forget(self, camera: str) -> None:
-        """Drop everything learnt of a camera: its scene and its tracks."""
-        self._views.pop(camera, None)
-
     def observe(self, frames: Sequence[Frame]) -> list[Percept]:
         """Take the next frame of some cameras, at most one of each; percepts in that order."""
         views = [self._begin(frame) for frame in frames]

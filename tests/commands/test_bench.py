@@ -24,7 +24,7 @@ def test_it_measures_the_live_path(shell, monkeypatch):
 
 def test_a_source_that_is_not_there_is_named(shell):
     code, out, err = shell.run("bench", "--cameras", 1, "--source", "gone.mkv")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert "gone.mkv is no file" in err
 
 

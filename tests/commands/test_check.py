@@ -1,6 +1,6 @@
 import pytest
 
-from edge.commands.check import SOMETHING_DID_NOT_ANSWER
+from edge.commands.check import DID_NOT_ANSWER, WRONG_INPUT
 from tests.system.broker import free_port
 
 
@@ -21,14 +21,14 @@ def test_it_reports_everything_that_answers_and_writes_nothing(shell):
     assert listing(shell.folder) == before
 
 
-def test_what_does_not_answer_is_named_beside_what_does(shell):
+def test_what_is_missing_is_named_beside_what_does(shell):
     config = shell.config(
         "host: h\nmqtt: {enabled: false}\ncameras:\n"
         "  good: {source: 'synthetic:road?fps=5&size=160x90'}\n"
         "  gone: {source: gone.mkv}\n  off: {source: x, enabled: false}\n"
     )
     code, out, _ = shell.run("check", "-c", config)
-    assert code == SOMETHING_DID_NOT_ANSWER == 3
+    assert code == WRONG_INPUT == 2
     assert "ok    camera good: 160x90" in out
     assert "FAIL  camera gone: " in out
     assert "gone.mkv is no file: check the path" in out
@@ -43,7 +43,7 @@ def test_passwords_are_never_printed(shell, monkeypatch):
         f"  door: {{source: 'rtsp://me:{{VAD_EDGE_SECRET}}@127.0.0.1:{free_port()}/1'}}\n"
     )
     code, out, err = shell.run("check", "-c", config)
-    assert code == SOMETHING_DID_NOT_ANSWER
+    assert code == DID_NOT_ANSWER == 3
     assert "FAIL  camera door" in out
     assert "FAIL  broker" in out
     assert "hunter2" not in out + err
@@ -52,7 +52,7 @@ def test_passwords_are_never_printed(shell, monkeypatch):
 def test_a_data_folder_that_cannot_be_written_fails(shell):
     (shell.folder / "file").touch()
     code, out, _ = shell.run("check", "-c", shell.street(data_dir="file/data"))
-    assert code == SOMETHING_DID_NOT_ANSWER
+    assert code == DID_NOT_ANSWER
     assert "FAIL  data_dir" in out
 
 
@@ -61,7 +61,7 @@ def test_a_model_that_cannot_be_used_fails_and_is_left_alone(shell):
     model.parent.mkdir(parents=True)
     model.write_bytes(b"no model")
     code, out, _ = shell.run("check", "-c", shell.street())
-    assert code == SOMETHING_DID_NOT_ANSWER
+    assert code == WRONG_INPUT
     assert "damaged or foreign" in out
     assert model.read_bytes() == b"no model"
 
@@ -80,6 +80,35 @@ def test_it_works_where_nothing_may_be_written(shell, monkeypatch):
         path.chmod(0o555 if path.is_dir() else 0o444)
     code, out, _ = shell.run("check", "-c", config)
     shell.folder.chmod(0o755)
-    assert code == SOMETHING_DID_NOT_ANSWER
+    assert code == DID_NOT_ANSWER
     assert "FAIL  data_dir" in out
     assert "ok    camera street" in out
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"detector": "{kind: onnx, model: gone.onnx}"},
+        {"mqtt": f"{{port: {free_port()}}}", "detector": "{kind: onnx, model: gone.onnx}"},
+    ],
+)
+def test_what_run_would_refuse_to_start_with_has_the_same_exit_code(shell, sections):
+    config = shell.config(
+        "host: h\ndata_dir: data\n"
+        + "".join(
+            f"{name}: {value}\n"
+            for name, value in ({"mqtt": "{enabled: false}"} | sections).items()
+        )
+        + "cameras: {street: {source: 'synthetic:road?fps=5&size=160x90'}}\n"
+    )
+    assert shell.run("check", "-c", config)[0] == WRONG_INPUT
+    assert shell.run("run", "-c", config)[0] == WRONG_INPUT
+
+
+@pytest.mark.parametrize("source", ["synthetic:road?colour=red", "rtsp://cam:port/1", "gone.mkv"])
+def test_an_address_that_can_never_be_read_is_a_mistake_for_check_and_run(shell, source):
+    config = shell.config(
+        f"host: h\nmqtt: {{enabled: false}}\ncameras: {{a: {{source: '{source}'}}}}\n"
+    )
+    assert shell.run("check", "-c", config)[0] == WRONG_INPUT
+    assert shell.run("run", "-c", config)[0] == WRONG_INPUT

@@ -5,7 +5,8 @@ import pytest
 from edge.analysis import SPECS
 from edge.commands import fit
 from edge.config import CameraSection
-from edge.errors import SourceUnavailableError, SourceUnusableError
+from edge.errors import SourceUnavailableError
+from edge.ingest.feed import CameraFeed
 from edge.ingest.supervise import Backoff
 from edge.scoring.store import load_camera_model
 from tests.fakes.sources import FakePicture, FakeSource, noise_planes
@@ -79,7 +80,7 @@ def test_missing_footage_is_named(shell):
     code, _, err = shell.run(
         "fit", "-c", shell.street(), "--camera", "street", "--footage", "gone.mkv"
     )
-    assert code == 1
+    assert code == 2
     assert "gone.mkv is no file" in err
 
 
@@ -96,6 +97,34 @@ def test_a_live_camera_that_is_lost_is_waited_for(monkeypatch):
     monkeypatch.setattr("edge.compose.make_source", lambda camera: source)
     monkeypatch.setattr(Backoff, "pause_s", lambda *_: 0.0)
     frames = fit._stream("door", CameraSection(source="rtsp://cam/1"))
-    with pytest.raises(SourceUnusableError, match="camera door: its footage has ended"):
+    with pytest.raises(SourceUnavailableError, match="camera door: its footage has ended"):
         assert all(frame.camera == "door" for frame in frames)
     assert source.opened == 2
+
+
+@pytest.fixture
+def dead_camera(monkeypatch):
+    """A camera that is never reached, however often it is tried."""
+    source = FakeSource([[SourceUnavailableError("no answer")]] * 10_000)
+    monkeypatch.setattr("edge.compose.make_source", lambda camera: source)
+    monkeypatch.setattr(Backoff, "pause_s", lambda *_: 0.01)
+    return CameraSection(source="rtsp://cam/1")
+
+
+def test_a_camera_that_never_answers_is_given_up(dead_camera):
+    with pytest.raises(SourceUnavailableError, match="camera door: nothing in 0 s: no answer"):
+        next(fit._stream("door", dead_camera, patience_s=0.1))
+
+
+def test_waiting_for_a_camera_can_be_interrupted(shell, dead_camera, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    stopped = []
+    monkeypatch.setattr(fit.Mailroom, "take", interrupt)
+    monkeypatch.setattr(
+        CameraFeed, "stop", lambda feed, stop=CameraFeed.stop: stopped.append(stop(feed))
+    )
+    config = shell.config("host: h\ncameras: {door: {source: 'rtsp://cam/1'}}\n")
+    assert shell.run("fit", "-c", config, "--camera", "door")[0] == 130
+    assert stopped

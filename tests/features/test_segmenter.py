@@ -68,13 +68,6 @@ def test_an_empty_frame_gives_no_segments():
     assert len(push(Segmenter(), Tracks.none(), 0.0)) == 0
 
 
-def test_reset_forgets():
-    segmenter = Segmenter(min_seen=1)
-    push(segmenter, tracks(1), 0.0)
-    segmenter.reset()
-    assert push(segmenter, tracks(1), 0.1).seen.tolist() == [1]
-
-
 @given(st.lists(st.sets(st.integers(0, 4)), min_size=1, max_size=25))
 def test_a_track_is_segmented_as_if_it_were_alone(frames: list[set[int]]):
     crowd, lonely = Segmenter(min_seen=1), Segmenter(min_seen=1)

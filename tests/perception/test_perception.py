@@ -101,14 +101,6 @@ def test_tracks_end_at_a_gap_and_the_scene_stays_learnt(perception):
     assert before[-1].tracks.track_id[0] != after[-1].tracks.track_id[0]
 
 
-def test_a_forgotten_camera_learns_anew():
-    perception = Perception()
-    watch(perception, [*empty(), *walk(frames=10)])
-    perception.forget("door")
-    perception.forget("never seen")
-    assert all(len(one.tracks) == 0 for one in watch(perception, walk(frames=8), start_s=100.0))
-
-
 def test_a_camera_that_changes_its_size_learns_anew(perception):
     watch(perception, [*empty(), *walk(frames=10)])
     larger = frame(picture(width=640, height=360), time_s=6.0)
