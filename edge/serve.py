@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 STATS_EVERY_S = 10.0
 LEAVE_S = 5.0  # how long a stop waits for the broker's goodbye
-REOPEN_EVERY_S = 60.0  # a camera that offered no video may just have been booting
+REOPEN_EVERY_S = 60.0  # a file that is not there yet may be one minute later
 NEVER = Limits(raise_at=math.inf, clear_below=math.inf)  # of a camera that still learns
 
 
@@ -194,7 +194,7 @@ class Host:
     def _look_after(self, stop: threading.Event) -> None:
         stats_due_s = time.monotonic()
         reopen_due_s = stats_due_s + REOPEN_EVERY_S
-        while not (stop.is_set() or self._is_over()):
+        while not stop.is_set():
             now_s = time.monotonic()
             self._demand_threads()
             for name, post in self.posts.items():
@@ -208,6 +208,8 @@ class Host:
             if now_s >= reopen_due_s:
                 reopen_due_s = now_s + REOPEN_EVERY_S
                 self._reopen()
+            if self._is_over():
+                return
             stop.wait(LOOK_EVERY_S)
 
     def _is_over(self) -> bool:
