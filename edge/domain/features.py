@@ -23,7 +23,6 @@ class Feature:
     unit: str  # "heights/s", "" for a pure number
     log_floor: float | None = None  # compared as log(value + floor); None: as it is
     by_place: bool = False  # compared with what is usual at this place of the picture
-    says_why: bool = True  # may be named as the reason of an alert
 
 
 @dataclass(frozen=True, slots=True)

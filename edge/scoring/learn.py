@@ -51,7 +51,7 @@ def learn_camera(
         )
     time_s = footage.time_s
     learnt = [_learn_term(table, time_s, options) for table in tables]
-    fused = fuse(np.stack([surprise for _, surprise in learnt]), options.rule)
+    fused = fuse(np.stack([surprise for _, surprise in learnt]))
     evidence = TailCalibration.fit(fused)
     budget = threshold_for_budget(
         evidence.surprise(fused),

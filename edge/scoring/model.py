@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from edge.domain.features import FeatureSpec
 from edge.scoring.calibration import BudgetThreshold, TailCalibration
-from edge.scoring.fusion import Rule
 from edge.scoring.normality import Normality
 from edge.scoring.standardise import Standardiser
 
@@ -35,7 +34,6 @@ class ScoringOptions:
 
     normality: str = "neighbours"  # or "kmeans"
     size: int = 2000  # prototypes or centres of a term, at most
-    rule: Rule = "mean"
     memory_s: float = 1.0  # time constant of the evidence along the way of an object
     prior_s: float = 0.25  # of nothing unusual that every object starts with
     seed: int = 0

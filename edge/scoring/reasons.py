@@ -29,20 +29,14 @@ class Judged:
 
 
 def reason(part: Judged, row: int) -> Reason:
-    """The reason of one row.
-
-    A group of numbers that say nothing to a person (``says_why`` false) speaks as a whole.
-    """
+    """The reason of one row; where only excess is strange, nothing below usual is named."""
     features = part.features.spec.features
-    told = np.array([feature.says_why for feature in features])
-    if not told.any():
-        return Reason(part.features.spec.group, float(part.level[row]), 1.0, "decades", True)
     standardised = part.standardised[row : row + 1]
     standardiser = part.term.standardiser
     departure = standardiser.departure(standardised)[0]
-    if part.features.spec.excess:
-        told &= standardised[0] >= 0 if (standardised[0] >= 0).any() else told
-    most = int(np.where(told, departure, -1).argmax())
+    if part.features.spec.excess and (standardised >= 0).any():
+        departure = np.where(standardised[0] >= 0, departure, -1)
+    most = int(departure.argmax())
     low, high = standardiser.bounds(part.place[row : row + 1])
     above = bool(standardised[0, most] >= 0)
     return Reason(

@@ -71,7 +71,7 @@ class CameraScorer:
             if len(group) and self._knows(group)
         ]
         levels = self._levels(parts, tracks)  # (terms, 1 + tracks): the whole frame, each track
-        scores = self._model.evidence.surprise(fuse(levels, self._model.options.rule))
+        scores = self._model.evidence.surprise(fuse(levels))
         if self._adapt and scores[0] < ADAPT_BELOW * self._model.threshold:
             self._learn(parts, time_s)
         regions = self._regions(parts, tracks, scores) if parts else ()
