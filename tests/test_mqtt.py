@@ -1,6 +1,7 @@
 """The contract of the broker port, kept by the fake and by paho with a real mosquitto; and paho's
 side alone, against a few scripted bytes."""
 
+import gc
 import logging
 import socket
 import threading
@@ -201,6 +202,20 @@ def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1() -> None:
         report = try_broker(_settings(server.port), [Message("t", b"x")])
     assert report.protocol == "MQTT 3.1.1"
     assert [(t, r.outcome) for t, r in report.receipts] == [("t", Outcome.ACCEPTED)]
+
+
+def test_an_ended_connection_leaves_no_socket_for_the_garbage_collector() -> None:
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    gc.disable()
+    try:
+        with ScriptedServer(_mute_broker) as server:
+            before = open_files()
+            try_broker(_settings(server.port), [])
+            until(lambda: open_files() <= before)
+    finally:
+        gc.enable()
 
 
 def test_a_broker_that_hangs_up_on_mqtt_5_is_spoken_to_in_3_1_1() -> None:

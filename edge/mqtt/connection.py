@@ -172,6 +172,7 @@ class Connection:
             except OSError as error:  # the other side was faster
                 log.debug("MQTT: socket was closed already: %s", error)
         self._client.loop_stop()
+        self._client.reinitialise()  # closes paho's wake-up sockets, which its loop leaves open
         self._end("closed")
 
     # Callbacks: paho's thread, under paho's locks.
