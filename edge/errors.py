@@ -9,9 +9,11 @@
     │   └── SourceUnusableError     it never will: no such file, no video stream, a bad address
     ├── ModelError                  a model file or its label list cannot be used
     ├── FeatureVersionError         features or normality of another ``spec_version``
+    ├── TrainingError               learning ended without a usable model
     ├── NotLearntError              scoring was asked of a camera that has no normality yet
     ├── DatasetError                an evaluation data set's folder is not as documented
     ├── MalformedMessageError       bytes from outside do not parse
+    ├── PrivacyError                something would leave that may not leave; it stays here
     ├── BrokerRefusedError          the MQTT broker said no; carries its reason
     └── StorageError                the disk is full or a file cannot be written
 
@@ -49,6 +51,10 @@ class FeatureVersionError(VadError):
     """Something learnt belongs to another version of the features."""
 
 
+class TrainingError(VadError):
+    """Learning cannot start, or ended without a model that may be used."""
+
+
 class NotLearntError(VadError):
     """A camera without learnt normality was asked for a score."""
 
@@ -59,6 +65,10 @@ class DatasetError(VadError):
 
 class MalformedMessageError(VadError):
     """Untrusted bytes did not parse."""
+
+
+class PrivacyError(VadError):
+    """What was asked would give away more than was promised; nothing has left."""
 
 
 class BrokerRefusedError(VadError):
