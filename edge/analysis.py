@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from edge.domain.features import Features, FeatureSpec
 from edge.domain.score import FrameScore
-from edge.features import kinematics, scene
+from edge.domain.segment import ObjectSegments
+from edge.features import directions, kinematics, scene, scene_segment
+from edge.features.directions import Directions, ObjectFlow
 from edge.features.scene import SceneMotion
+from edge.features.scene_segment import SceneFlow, SceneObjects
 from edge.features.segmenter import Segmenter
 from edge.perception.perception import Percept
 from edge.scoring.footage import NormalFootage
@@ -18,25 +22,84 @@ from edge.scoring.model import CameraModel, ScoringOptions
 from edge.scoring.scorer import CameraScorer
 
 SPECS: tuple[FeatureSpec, ...] = (*kinematics.SPECS, *scene.SPECS)
-"""The feature groups that a camera is measured by."""
+"""The feature groups that a camera is scored by."""
+
+DESCRIPTOR_SPECS: tuple[FeatureSpec, ...] = (directions.SPEC, *scene_segment.SPECS)
+"""The groups that are measured besides for whoever learns from the feature store."""
+
+STORED_SPECS: tuple[FeatureSpec, ...] = (*SPECS, *DESCRIPTOR_SPECS)
+"""All that the feature store holds of a camera."""
+
+
+class Keeper(Protocol):
+    """Where the features of a camera's frames are kept."""
+
+    def append(
+        self,
+        camera: str,
+        groups: Sequence[Features],
+        *,
+        time_s: float,
+        width: int,
+        height: int,
+        score: float | None,
+    ) -> None:
+        """Take in one frame; ``score`` is None while the camera learns. Never waits or raises."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What one frame was measured by."""
+
+    scored: tuple[Features, ...]  # one group per entry of SPECS
+    described: tuple[Features, ...] = ()  # one per entry of DESCRIPTOR_SPECS, where wanted
 
 
 class Extractor:
     """Measures what is seen; holds the last second of each track and the last pictures."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, describing: bool = False) -> None:
+        """``describing``: measure the descriptors too."""
         self._segmenter = Segmenter()
         self._scene = SceneMotion()
+        self._describer = Describer() if describing else None
 
-    def measure(self, percept: Percept) -> tuple[Features, ...]:
+    def measure(self, percept: Percept) -> Measured:
         """All feature groups of one frame."""
         frame = percept.frame
         segments = self._segmenter.push(
             percept.tracks, time_s=frame.time_s, width=frame.width, height=frame.height
         )
-        return (
+        scored = (
             *kinematics.describe(segments),
             *self._scene.observe(frame, percept.motion.mask),
+        )
+        if self._describer is None:
+            return Measured(scored)
+        ways = Directions.of(self._scene.flow, percept.motion.mask)
+        return Measured(scored, self._describer.describe(percept, segments, scored[0], ways))
+
+
+class Describer:
+    """Measures the descriptors from what the scored groups were measured of."""
+
+    def __init__(self) -> None:
+        self._object_flow = ObjectFlow()
+        self._scene_flow = SceneFlow()
+        self._scene_objects = SceneObjects()
+
+    def describe(
+        self, percept: Percept, segments: ObjectSegments, kinematic: Features, ways: Directions
+    ) -> tuple[Features, ...]:
+        """One group per entry of ``DESCRIPTOR_SPECS``; scene segments slide with the frames."""
+        frame, motion = percept.frame, percept.motion
+        time_s, width, height = frame.time_s, frame.width, frame.height
+        return (
+            self._object_flow.observe(
+                percept.tracks, segments, ways, time_s=time_s, scale=motion.scale
+            ),
+            self._scene_flow.observe(ways, motion.mask, time_s=time_s, width=width, height=height),
+            self._scene_objects.observe(kinematic, time_s=time_s, width=width, height=height),
         )
 
 
@@ -52,10 +115,11 @@ class LearningPlan:
 class Pupil:
     """A camera that learns: collects normal footage until somebody asks for a model."""
 
-    def __init__(self, camera: str, plan: LearningPlan) -> None:
+    def __init__(self, camera: str, plan: LearningPlan, *, keeper: Keeper | None = None) -> None:
         self.camera = camera
         self._plan = plan
-        self._extractor = Extractor()
+        self._keeper = keeper
+        self._extractor = Extractor(describing=keeper is not None)
         self._footage = NormalFootage()
 
     @property
@@ -65,13 +129,12 @@ class Pupil:
 
     def watch(self, percept: Percept) -> None:
         """Take in one frame as normal."""
-        frame = percept.frame
+        frame, measured = percept.frame, self._extractor.measure(percept)
         self._footage.add(
-            self._extractor.measure(percept),
-            time_s=frame.time_s,
-            width=frame.width,
-            height=frame.height,
+            measured.scored, time_s=frame.time_s, width=frame.width, height=frame.height
         )
+        if self._keeper is not None:
+            _keep(self._keeper, percept, measured, None)
 
     def graduate(self) -> CameraModel:
         """Learn from all that was seen; raises NotLearntError when it was too little."""
@@ -87,8 +150,16 @@ class Pupil:
 class Judge:
     """A camera that has learnt: every frame gets its score."""
 
-    def __init__(self, model: CameraModel, *, labels: Iterable[str], adapt: bool = False) -> None:
-        self._extractor = Extractor()
+    def __init__(
+        self,
+        model: CameraModel,
+        *,
+        labels: Iterable[str],
+        adapt: bool = False,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self._keeper = keeper
+        self._extractor = Extractor(describing=keeper is not None)
         self._scorer = CameraScorer(model, labels=tuple(labels), adapt=adapt)
 
     @property
@@ -98,12 +169,27 @@ class Judge:
 
     def score(self, percept: Percept) -> FrameScore:
         """The frame's score; frames come in order."""
-        frame = percept.frame
-        return self._scorer.observe(
-            self._extractor.measure(percept),
+        frame, measured = percept.frame, self._extractor.measure(percept)
+        score = self._scorer.observe(
+            measured.scored,
             percept.tracks,
             index=frame.index,
             time_s=frame.time_s,
             width=frame.width,
             height=frame.height,
         )
+        if self._keeper is not None:
+            _keep(self._keeper, percept, measured, score.score)
+        return score
+
+
+def _keep(keeper: Keeper, percept: Percept, measured: Measured, score: float | None) -> None:
+    frame = percept.frame
+    keeper.append(
+        frame.camera,
+        (*measured.scored, *measured.described),
+        time_s=frame.time_s,
+        width=frame.width,
+        height=frame.height,
+        score=score,
+    )

@@ -30,6 +30,7 @@ from edge.perception.perception import Perception
 from edge.perception.tracker import TrackerSettings
 from edge.scoring.model import CameraModel, ScoringOptions
 from edge.scoring.store import load_camera_model
+from edge.training.store import FeatureStore
 from edge.wire.broker import Broker, Message
 from edge.wire.states import AVAILABLE, GONE, STOPPED
 from edge.wire.topics import Topics
@@ -123,6 +124,23 @@ def make_snapshots(config: EdgeConfig) -> SnapshotStore | None:
         config.data_dir / "snapshots",
         max_age_s=config.snapshots.retain_days * DAY_S,
         max_bytes=int(config.snapshots.max_megabytes * 1e6),
+    )
+
+
+def store_path(config: EdgeConfig) -> Path:
+    """Where the features of what the cameras saw are kept."""
+    return config.data_dir / "features"
+
+
+def make_store(config: EdgeConfig) -> FeatureStore | None:
+    """What keeps features to learn from; None: nothing does."""
+    section = config.learning.store
+    if not section.enabled:
+        return None
+    return FeatureStore(
+        store_path(config),
+        max_age_s=section.max_age_days * DAY_S,
+        max_bytes=int(section.max_megabytes * 1e6),
     )
 
 

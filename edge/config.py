@@ -98,6 +98,14 @@ class DetectorSection(Section):
         return self
 
 
+class StoreSection(Section):
+    """The features of what the cameras saw, kept on this host to learn from; never pixels."""
+
+    enabled: bool = True
+    max_age_days: Positive = 30.0
+    max_megabytes: Positive = 1000.0  # of each camera
+
+
 class LearningSection(Section):
     """How a camera learns what is normal."""
 
@@ -106,6 +114,7 @@ class LearningSection(Section):
     # Off: a threshold holds for the normality that it was measured with, and each update shrinks
     # the scores of what it has seen. Drift then shows as alarms, never as silent blindness.
     adapt: bool = False
+    store: StoreSection = StoreSection()
 
 
 class AlertsSection(Section):

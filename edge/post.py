@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge.alerts.desk import AlertDesk
+from edge.analysis import Keeper
 from edge.compose import (
     learning_plan,
     make_detector,
@@ -60,7 +61,7 @@ class Post:
         said = (self.feed.snapshot().error, self.tally.problem, self.watch.problem)
         return [f"camera {self.camera}: {problem}" for problem in said if problem]
 
-    def stats(self, open_events: int) -> CameraStats:
+    def stats(self, *, open_events: int, stored_clips: int, stored_bytes: int) -> CameraStats:
         """Figures of this moment."""
         feed, tally = self.feed.snapshot(), self.tally
         return CameraStats(
@@ -80,6 +81,8 @@ class Post:
             latency_p50_ms=tally.latencies.percentile(50),
             latency_p99_ms=tally.latencies.percentile(99),
             open_events=open_events,
+            stored_clips=stored_clips,
+            stored_bytes=stored_bytes,
         )
 
     def reopen(self) -> None:
@@ -95,8 +98,12 @@ def make_posts(
     desk: AlertDesk,
     desk_lock: threading.Lock,
     stopwatch: Stopwatch,
+    keeper: Keeper | None,
 ) -> tuple[list[Worker], dict[str, Post]]:
-    """Deal the cameras to the workers in turn; no thread is started yet."""
+    """Deal the cameras to the workers in turn; no thread is started yet.
+
+    ``keeper`` gets the features of all frames.
+    """
     detector = make_detector(config.detector)
     school = School()
     names = list(cameras)
@@ -113,6 +120,7 @@ def make_posts(
                 model_path=model_path(config, name),
                 submit=school.submit,
                 adapt=config.learning.adapt,
+                keeper=keeper,
             )
             for name in names[number::count]
         }

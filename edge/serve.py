@@ -3,8 +3,9 @@
 Threads: one decodes each camera, a few analyse and raise alarms, one publishes, and the calling
 one looks after them: it announces states and statistics, lets events of silent cameras expire,
 opens sources that ended anew, and ends the process when a thread that it cannot replace has died.
+Another packs and writes the features that are kept to learn from.
 Every queue is bounded: one frame and one lesson of each camera, the outbox's limits for alerts, the
-latest of each state.
+latest of each state, some clips of features.
 """
 
 from __future__ import annotations
@@ -29,17 +30,25 @@ from edge.alerts.desk import AlertDesk
 from edge.alerts.homeassistant import discovery_messages
 from edge.alerts.outbox import Outbox
 from edge.alerts.publisher import Publisher
-from edge.compose import enabled_cameras, limits, make_broker, make_snapshots, make_zones
+from edge.compose import (
+    enabled_cameras,
+    limits,
+    make_broker,
+    make_snapshots,
+    make_store,
+    make_zones,
+)
 from edge.config import CameraSection, EdgeConfig, load_config
 from edge.errors import ConfigError, MalformedMessageError, SourceUnusableError, VadError
 from edge.lock import sole_user
 from edge.post import Post, make_posts
 from edge.scoring.model import CameraModel
 from edge.signals import stop_on_signals
+from edge.training.store import StoreFigures
 from edge.vitals import Stopwatch, rss_bytes
 from edge.wire.broker import Message
 from edge.wire.states import CameraStatus, decode_command, encode_status, encode_switch
-from edge.wire.stats import HostStats, encode_stats
+from edge.wire.stats import CameraStats, HostStats, encode_stats
 from edge.wire.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -82,12 +91,14 @@ class Host:
         self._desk = self._make_desk(cameras)
         self._desk_lock = threading.Lock()
         self._armed: dict[str, CameraModel] = {}  # by camera: what its alarm goes by
+        self._store = make_store(config)
         self._workers, self.posts = make_posts(
             config,
             cameras,
             desk=self._desk,
             desk_lock=self._desk_lock,
             stopwatch=self.stopwatch,
+            keeper=self._store,
         )
 
     def run(self, stop: threading.Event) -> None:
@@ -99,6 +110,8 @@ class Host:
         self._introduce()
         self._broker.start()
         self._publish.start()
+        if self._store is not None:
+            self._store.start()
         try:
             for worker in self._workers:
                 worker.start()
@@ -116,6 +129,8 @@ class Host:
             worker.stop()
         for post in self.posts.values():
             post.watch.save()
+        if self._store is not None:
+            self._store.close()
         self._publishing.set()
         self._publish.join()
         # a broker that hangs in the middle of a connection may be left: its threads are daemons
@@ -136,8 +151,17 @@ class Host:
             problems=[
                 *self._publisher.problems,
                 *(problem for post in self.posts.values() for problem in post.problems),
+                *([self._store.problem] if self._store and self._store.problem else []),
             ],
-            cameras=[post.stats(self._desk.open_events(name)) for name, post in self.posts.items()],
+            cameras=[self._camera_stats(name) for name in self.posts],
+        )
+
+    def _camera_stats(self, camera: str) -> CameraStats:
+        stored = self._store.figures(camera) if self._store else StoreFigures()
+        return self.posts[camera].stats(
+            open_events=self._desk.open_events(camera),
+            stored_clips=stored.clips,
+            stored_bytes=stored.bytes,
         )
 
     def _counters(self) -> dict[str, int]:
@@ -152,6 +176,10 @@ class Host:
             "alerts_resent": sent.resent,
             "best_effort_lost": sent.best_effort_lost,
             "outbox_malformed": self._outbox.counts.malformed,
+            **{
+                f"clips_{kind}": count
+                for kind, count in (self._store.counts if self._store else {}).items()
+            },
             **{f"{kind}_dropped": count for kind, count in self._outbox.counts.dropped.items()},
         }
 

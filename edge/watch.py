@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
-from edge.analysis import Judge, LearningPlan, Pupil
+from edge.analysis import Judge, Keeper, LearningPlan, Pupil
 from edge.domain.score import FrameScore
 from edge.errors import StorageError, VadError
 from edge.perception.perception import Percept
@@ -43,7 +43,9 @@ class Watch:
         model_path: Path,
         submit: Submit,
         adapt: bool = False,
+        keeper: Keeper | None = None,
     ) -> None:
+        """``keeper`` gets the features of every frame, learning or judging."""
         self.enabled = True
         self.problem = ""  # why its model is not on the disk, "" when it is
         self._camera = camera
@@ -52,6 +54,7 @@ class Watch:
         self._path = model_path
         self._submit = submit
         self._adapt = adapt
+        self._keeper = keeper
         self._lesson: Future[CameraModel] | None = None
         self._due_s = plan.period_s
         self._report_s = REPORT_EVERY_S
@@ -105,13 +108,13 @@ class Watch:
             self._camera,
             self._due_s,
         )
-        return Pupil(self._camera, self._plan)
+        return Pupil(self._camera, self._plan, keeper=self._keeper)
 
     def _adapts(self, model: CameraModel) -> bool:
         return self._adapt and model.learnt_from_s >= ADAPT_FROM_S
 
     def _appoint(self, model: CameraModel) -> Judge:
-        return Judge(model, labels=self._labels, adapt=self._adapts(model))
+        return Judge(model, labels=self._labels, adapt=self._adapts(model), keeper=self._keeper)
 
     def _learn(self, pupil: Pupil, percept: Percept) -> None:
         if self._lesson is not None:

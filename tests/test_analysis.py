@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.analysis import SPECS, Extractor, Judge, LearningPlan, Pupil
+from edge.analysis import DESCRIPTOR_SPECS, SPECS, Extractor, Judge, LearningPlan, Pupil
 from edge.domain.features import SCENE
 from edge.errors import NotLearntError
 from edge.perception.perception import Percept
@@ -42,7 +42,7 @@ def textured(index: int) -> Percept:
 def test_every_spec_is_measured_in_its_order():
     extractor = Extractor()
     for index in range(6):
-        groups = extractor.measure(textured(index))
+        groups = extractor.measure(textured(index)).scored
     assert tuple(group.spec for group in groups) == SPECS
     assert len({spec.group for spec in SPECS}) == len(SPECS)
     for group in groups:
@@ -51,8 +51,24 @@ def test_every_spec_is_measured_in_its_order():
         assert (group.cells is not None) == (group.track_id == SCENE).all()
 
 
+def test_descriptors_are_measured_only_where_they_are_wanted_and_change_no_score(model):
+    plain, describing = Extractor(), Extractor(describing=True)
+    for index in range(20):
+        seen = textured(index)
+        alone, both = plain.measure(seen), describing.measure(seen)
+        assert alone.described == ()
+        assert tuple(group.spec for group in both.described) == DESCRIPTOR_SPECS
+        for ours, theirs in zip(alone.scored, both.scored, strict=True):
+            np.testing.assert_array_equal(ours.values, theirs.values)
+    _, scene_flow, scene_objects = both.described
+    assert scene_flow.values[0, :8].argmax() == 0  # the patch goes right
+    assert len(scene_objects) == 1
+    for group in both.described:
+        assert np.isfinite(group.values).all()
+
+
 def test_nothing_in_sight_is_no_rows_of_every_group():
-    groups = Extractor().measure(percept(0, people=0))
+    groups = Extractor().measure(percept(0, people=0)).scored
     assert [len(group) for group in groups] == [0] * len(SPECS)
 
 

@@ -15,6 +15,7 @@ from edge.compose import (
     make_feed,
     make_snapshots,
     make_source,
+    make_store,
     make_zones,
     model_path,
     mqtt_settings,
@@ -94,6 +95,11 @@ def test_pictures_are_kept_unless_switched_off(tmp_path):
     assert make_snapshots(make_config(tmp_path)) is not None
     off = SnapshotsSection(enabled=False)
     assert make_snapshots(make_config(tmp_path).model_copy(update={"snapshots": off})) is None
+
+
+def test_features_are_kept_unless_switched_off(tmp_path):
+    assert make_store(make_config(tmp_path)) is not None
+    assert make_store(make_config(tmp_path, learning={"store": {"enabled": False}})) is None
 
 
 def test_a_camera_may_have_a_budget_of_its_own(tmp_path):

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import replace
 from io import StringIO
@@ -25,6 +26,7 @@ from edge.wire.events import decode_event
 from edge.wire.states import CameraStatus, decode_status
 from edge.wire.stats import decode_stats, encode_stats
 from tests.fakes.broker import FakeBroker
+from tests.fakes.footage import feed
 from tests.fakes.percepts import percept
 from tests.fakes.scores import frame_score, region
 from tests.fakes.sources import FakePicture, FakeSource, noise_planes
@@ -191,6 +193,24 @@ def test_statistics_are_complete_and_hold_no_secret(make):
         figures["counters"]
     )
     assert "hunter2" not in encode_stats(stats).decode()
+
+
+def test_what_the_cameras_saw_is_on_the_disk_when_it_ends(make):
+    house = make(scripts={"door": [pictures(5)]})
+    feed(house.host._store, 40, start=int(5 * (time.time() - 1000)))
+    house.run()
+    (path,) = (house.config.data_dir / "features" / "door").iterdir()
+    stats = house.host._camera_stats("door")
+    assert (stats.stored_clips, stats.stored_bytes) == (1, path.stat().st_size)
+
+
+def test_what_cannot_be_kept_is_told(make):
+    house = make()
+    store = house.host._store
+    store.problem, store.counts["lost"] = "no room", 2
+    stats = house.host.stats()
+    assert "no room" in stats.problems
+    assert (stats.counters["clips_written"], stats.counters["clips_lost"]) == (0, 2)
 
 
 def test_outbox_and_pictures_are_looked_after_without_any_event(make, monkeypatch):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from edge import watch as watch_module
-from edge.analysis import SPECS, LearningPlan, Pupil
+from edge.analysis import SPECS, STORED_SPECS, LearningPlan, Pupil
 from edge.errors import NotLearntError, StorageError
 from edge.scoring.model import ScoringOptions
 from edge.scoring.store import load_camera_model, save_camera_model
@@ -109,6 +109,26 @@ def test_a_fault_in_a_lesson_is_logged_with_its_origin_and_not_repeated_at_once(
     show(watch, 5, FRAMES)
     assert "ZeroDivisionError: boom" in caplog.text
     assert desk.waiting == []
+
+
+class Shelf:
+    """Notes what it is given to keep."""
+
+    def __init__(self):
+        self.kept = []
+
+    def append(self, camera, groups, *, time_s, width, height, score):
+        self.kept.append((camera, tuple(group.spec for group in groups), time_s, score))
+
+
+def test_the_features_of_every_frame_are_kept_while_it_learns_and_while_it_judges(make, model):
+    shelf = Shelf()
+    show(make(keeper=shelf), 20)
+    watch = make(model, keeper=shelf)
+    scores = [watch.observe(percept(index)).score for index in range(20, 40)]
+    assert [each[:2] for each in shelf.kept] == [("door", STORED_SPECS)] * 40
+    assert [time_s for _, _, time_s, _ in shelf.kept] == [1000 + k / 5 for k in range(40)]
+    assert [score for *_, score in shelf.kept] == [None] * 20 + scores
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Object segments: the last few observations of every object that is in sight."""
+"""Segments: the last few observations of every object in sight, and of the whole scene."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ import numpy.typing as npt
 
 SEGMENT_FRAMES = 9
 """Analysed frames in an object segment (SVAD, section 3.1): about a second at 8 Hz."""
+
+SCENE_SEGMENT_FRAMES = 16
+"""Analysed frames in a scene segment (CLAP, section 4.1): two seconds at 8 Hz."""
+
+MAX_GAP_S = 1.0
+"""After a longer pause a new segment begins: a line across the gap would be a guess."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

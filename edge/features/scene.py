@@ -52,6 +52,7 @@ class SceneMotion:
 
     def __init__(self) -> None:
         self._meter = FlowMeter()
+        self.flow: Flow | None = None  # of the latest frame, at the size of its mask
 
     def observe(self, frame: Frame, mask: Bytes2d) -> tuple[Features, Features]:
         """The next frame's moving cells as ``SPEED_SPEC`` and ``MOTION_SPEC``, row by row.
@@ -62,6 +63,7 @@ class SceneMotion:
         height, width = mask.shape
         grey = cv2.resize(frame.luma, (width, height), interpolation=cv2.INTER_AREA)
         flow = self._meter.observe(np.asarray(grey, np.uint8), mask, frame.time_s)
+        self.flow = flow
         return _describe(_NO_MEANS if flow is None else cell_means(flow, mask), frame)
 
 

@@ -6,11 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge.domain.segment import SEGMENT_FRAMES, ObjectSegments
+from edge.domain.segment import MAX_GAP_S, SEGMENT_FRAMES, ObjectSegments
 from edge.domain.tracks import Tracks
-
-MAX_GAP_S = 1.0
-"""A track unseen for longer starts a new segment: a line across the gap would be a guess."""
 
 FORGET_S = 30.0
 """A track unseen for longer is dropped, so memory is bounded by what is in sight."""

@@ -7,9 +7,7 @@ Written atomically: whoever reads sees the old file or the new one.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,8 +17,9 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from edge.atomic import write_atomically
 from edge.domain.features import FeatureSpec
-from edge.errors import FeatureVersionError, ModelError, StorageError
+from edge.errors import FeatureVersionError, ModelError
 from edge.scoring.calibration import BudgetThreshold, TailCalibration
 from edge.scoring.model import CameraModel, ScoringOptions, Term
 from edge.scoring.normality import kind_of
@@ -34,18 +33,7 @@ FORMAT = "vad-edge-camera-1"
 def save_camera_model(path: Path, model: CameraModel) -> None:
     """Write the model; raises StorageError, and then what was stored before is still there."""
     payload = save(_arrays(model), metadata={"format": FORMAT, "model": json.dumps(_header(model))})
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # what went wrong is said below
-            partial.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+    write_atomically(path, payload)
 
 
 def load_camera_model(path: Path, specs: Iterable[FeatureSpec]) -> CameraModel:

@@ -29,6 +29,8 @@ class CameraStats(_Figures):
     latency_p50_ms: float | None = Field(description="capture to score; null: nothing scored")
     latency_p99_ms: float | None
     open_events: int = Field(ge=0)
+    stored_clips: int = Field(default=0, ge=0, description="kept on the host to learn from")
+    stored_bytes: int = Field(default=0, ge=0)
 
 
 class HostStats(_Figures):
