@@ -1,0 +1,1 @@
+"""The aggregator: combines what the hosts of a federation learnt, and sees no footage."""
