@@ -1,6 +1,6 @@
 """YAML files that operators write: plain values in, the line of each value remembered.
 
-Secrets come from the environment only: ``{VAD_EDGE_NAME}`` anywhere in a value is replaced by
+Secrets come from the environment only: ``{VAD_NAME}`` anywhere in a value is replaced by
 that variable, percent-encoded in the login of an RTSP address. A password that is written out is
 refused.
 """
@@ -18,7 +18,7 @@ import yaml
 
 from edge.errors import ConfigError
 
-SECRET = re.compile(r"\{(VAD_EDGE_[A-Z0-9_]+)\}")
+SECRET = re.compile(r"\{(VAD_[A-Z0-9_]+)\}")
 RTSP = re.compile(r"rtsps?://", re.IGNORECASE)
 RTSP_PASSWORD = re.compile(
     r"rtsps?://(?:[^/]*:[^/@]+@|.*[?&]pass(?:word|wd)?=[^&])", re.IGNORECASE | re.DOTALL

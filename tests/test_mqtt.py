@@ -105,6 +105,14 @@ class TestBrokerContract:
         until(lambda: len(heard) == 10)
         assert heard == [("a/set", b"%d" % number) for number in range(10)]
 
+    def test_a_level_may_be_any_but_not_several(self, world: World) -> None:
+        heard: list[tuple[str, bytes]] = []
+        world.broker.subscribe("fl/+/up/+", lambda topic, payload: heard.append((topic, payload)))
+        for topic in ("fl/a/up/join", "fl/a/up", "fl/a/b/up/join", "fl/a/down/x", "fl/b/up/end"):
+            world.broker.publish(Message(topic, b"x"), lambda _: None)
+        until(lambda: len(heard) == 2)
+        assert heard == [("fl/a/up/join", b"x"), ("fl/b/up/end", b"x")]
+
     def test_without_a_connection_a_message_is_lost_and_said_to_be(self, world: World) -> None:
         world.down()
         receipts: list[Receipt] = []

@@ -20,6 +20,7 @@ from edge.wire.broker import (
     Outcome,
     Receipt,
     ReceiptHandler,
+    matches,
 )
 
 log = logging.getLogger(__name__)
@@ -173,6 +174,6 @@ class MqttBroker(Broker):
         self._state = replace(self._state, connected=False, reason=reason)
 
     def _dispatch(self, topic: str, payload: bytes) -> None:
-        handler = self._handlers.get(topic)
-        if handler is not None:
-            handler(topic, payload)
+        for topic_filter, handler in list(self._handlers.items()):
+            if matches(topic_filter, topic):
+                handler(topic, payload)

@@ -71,9 +71,22 @@ class Broker(ABC):
 
     @abstractmethod
     def subscribe(self, topic: str, on_message: MessageHandler) -> None:
-        """Listen to one topic (no wildcards), now and after every reconnect."""
+        """Listen to one topic, now and after every reconnect; a level may be ``+``: any.
+
+        No message may match two subscriptions of one connection.
+        """
 
     @property
     @abstractmethod
     def state(self) -> LinkState:
         """How the connection stands now."""
+
+
+def matches(topic_filter: str, topic: str) -> bool:
+    """Whether a subscription to ``topic_filter``, where a level may be ``+``, hears ``topic``."""
+    if "+" not in topic_filter:
+        return topic == topic_filter
+    asked, given = topic_filter.split("/"), topic.split("/")
+    return len(asked) == len(given) and all(
+        level in ("+", found) for level, found in zip(asked, given, strict=True)
+    )

@@ -43,6 +43,7 @@ class HostStats(_Figures):
     stages_ms: dict[str, float] = Field(description="mean per frame, by stage")
     counters: dict[str, int] = Field(description="alerts pending, sent, dropped, refused, ...")
     problems: list[str] = Field(description="what an operator should mend, in words")
+    learning: str = Field(default="", description="what the learning process does, in words")
     cameras: list[CameraStats]
 
 

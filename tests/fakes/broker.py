@@ -11,6 +11,7 @@ from edge.wire.broker import (
     Outcome,
     Receipt,
     ReceiptHandler,
+    matches,
 )
 
 Judge = Callable[[Message], Receipt]
@@ -69,8 +70,9 @@ class FakeBroker(Broker):
 
     def _take(self, message: Message) -> None:
         self.received.append(message)
-        if message.topic in self._handlers:
-            self._handlers[message.topic](message.topic, message.payload)
+        for topic_filter, handler in list(self._handlers.items()):
+            if matches(topic_filter, message.topic):
+                handler(message.topic, message.payload)
 
     def subscribe(self, topic: str, on_message: MessageHandler) -> None:
         self._handlers[topic] = on_message

@@ -1,0 +1,1 @@
+"""What a host does in a federation: the round, what may leave, and who it is."""

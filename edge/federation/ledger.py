@@ -1,0 +1,145 @@
+"""Everything that left this host over the federation: when, where to, how much, of which schema.
+
+A departure is written down, on the disk, *before* it is sent: a process that dies in between has
+recorded too much, never too little. What is not on the list of schemas does not leave at all, and
+neither does anything that cannot be written down. Single departures are kept for a while; the sums
+for ever.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from edge.errors import PrivacyError, StorageError
+
+ALLOWED_SCHEMAS: Final = frozenset(
+    {
+        "fl-join-1",  # name, version, what the host can do
+        "fl-statistics-1",  # (Γ, Θ, M₀): three numbers
+        "fl-update-1",  # announces an update: round, number of examples, size, hash
+        "fl-blob-1",  # a chunk of an update, masked or not
+        "fl-missing-1",  # which bytes of the model this host lacks
+        "fl-keys-1",  # secure aggregation: public keys of the round
+        "fl-shares-1",  # shares of secrets, each encrypted for its receiver
+        "fl-unmask-1",  # shares that take the masks off a sum
+    }
+)
+"""All that may ever leave a host over the federation. There is no other place that adds to it."""
+
+KEPT_S = 365 * 86_400.0
+_FORMAT = 1  # PRAGMA user_version of the tables below
+_TABLES = """
+CREATE TABLE departures (
+    time_s REAL NOT NULL, schema TEXT NOT NULL, topic TEXT NOT NULL, size_bytes INTEGER NOT NULL
+);
+CREATE INDEX departures_by_time ON departures (time_s);
+CREATE TABLE totals (
+    schema TEXT PRIMARY KEY, messages INTEGER NOT NULL, size_bytes INTEGER NOT NULL
+);
+"""
+_ADD = """
+INSERT INTO totals VALUES (?, 1, ?) ON CONFLICT (schema) DO UPDATE
+SET messages = messages + 1, size_bytes = size_bytes + excluded.size_bytes
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """One message that was about to leave."""
+
+    time_s: float
+    schema: str
+    topic: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """All messages of a schema, since the ledger began."""
+
+    messages: int
+    size_bytes: int
+
+
+class Ledger:
+    """The byte ledger of one host; may be used from several threads, read by other processes."""
+
+    def __init__(
+        self, path: Path, *, kept_s: float = KEPT_S, now_s: Callable[[], float] = time.time
+    ) -> None:
+        """Open or create; StorageError where that fails: without a ledger nothing leaves."""
+        self._path = path
+        self._kept_s = kept_s
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        with self._storage():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = _connect(path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._db.close()
+
+    def depart(self, schema: str, topic: str, size_bytes: int) -> None:
+        """Write down what is about to leave; only then may it be sent.
+
+        PrivacyError for a schema that is not in ``ALLOWED_SCHEMAS``; StorageError where it cannot
+        be written down. After either the message must not be sent.
+        """
+        if schema not in ALLOWED_SCHEMAS:
+            raise PrivacyError(
+                f"a message of schema {schema!r} to {topic} was stopped: only "
+                f"{', '.join(sorted(ALLOWED_SCHEMAS))} may leave this host"
+            )
+        now_s = self._now_s()
+        with self._lock, self._storage(), self._db:
+            row = (now_s, schema, topic, size_bytes)
+            self._db.execute("INSERT INTO departures VALUES (?, ?, ?, ?)", row)
+            self._db.execute(_ADD, (schema, size_bytes))
+            self._db.execute("DELETE FROM departures WHERE time_s < ?", (now_s - self._kept_s,))
+
+    def totals(self) -> dict[str, Total]:
+        """Schema → all that ever left under it."""
+        with self._lock, self._storage():
+            rows = self._db.execute("SELECT * FROM totals ORDER BY schema").fetchall()
+        return {schema: Total(messages, size_bytes) for schema, messages, size_bytes in rows}
+
+    def entries(self, since_s: float = 0.0) -> list[Departure]:
+        """Departures from ``since_s`` on, oldest first, as far as they are kept."""
+        query = "SELECT * FROM departures WHERE time_s >= ? ORDER BY time_s, rowid"
+        with self._lock, self._storage():
+            return [Departure(*row) for row in self._db.execute(query, (since_s,))]
+
+    @contextmanager
+    def _storage(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise StorageError(
+                f"the byte ledger {self._path} cannot be used ({error}): nothing is sent to the "
+                "federation until it can; free the disk or mend the file's permissions"
+            ) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")  # survives a power cut
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_FORMAT}; COMMIT;")
+        elif version != _FORMAT:
+            raise sqlite3.DatabaseError(f"format {version} instead of {_FORMAT}")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db

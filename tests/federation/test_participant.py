@@ -1,0 +1,233 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.domain.weights import Weights
+from edge.errors import TrainingError
+from edge.federation.actions import Measure, Received, Say, SendChunks, Train
+from edge.federation.desk import Desk
+from edge.federation.packing import Packing
+from edge.federation.participant import Participant
+from edge.federation.privacy_budget import PrivacyBudget
+from edge.wire.chunks import blob_of
+from edge.wire.compression import decode_delta
+from edge.wire.rounds import (
+    Accepted,
+    Announcement,
+    Component,
+    Join,
+    Missing,
+    Mode,
+    Phase,
+    Privacy,
+    Refused,
+    Settings,
+    Statistics,
+    UpdateOffer,
+)
+from edge.wire.weights import encode_weights, fingerprint
+
+MODEL = {"w": np.arange(6, dtype=np.float32)}
+DELTA = {"w": np.linspace(-1, 1, 6).astype(np.float32)}
+BLOB = encode_weights(MODEL)
+
+
+def announcement(number: int = 1, phase: Phase = Phase.UPDATES, **changes) -> Announcement:
+    defaults = {"compression": "fp32", "privacy": None, "mode": Mode.SYNCHRONOUS}
+    settings = Settings(student={}, spec_versions=(), plan={}, rule={}, **(defaults | changes))
+    return Announcement(
+        round=number,
+        phase=phase,
+        deadline_s=1e9,
+        model=blob_of(BLOB, chunk_bytes=100),
+        fingerprint=fingerprint(MODEL),
+        settings=settings,
+    )
+
+
+class Host:
+    """A participant that can be killed; ``said`` is what its last process said."""
+
+    def __init__(self, folder: Path, budget: PrivacyBudget | None = None) -> None:
+        self._folder, self._budget = folder, budget
+        self.now_s = 0.0
+        self.restart()
+
+    def restart(self) -> None:
+        self.desk = Desk(self._folder)
+        self.participant = Participant("a", self.desk, Packing(self._budget), version="1")
+
+    def hear(self, announcement: Announcement) -> list:
+        """Everything it does, its hunger for the model fed."""
+        actions = self.participant.announced(announcement, self.now_s)
+        hungry = [a for a in actions if isinstance(a, Say) and isinstance(a.message, Missing)]
+        for start in range(0, len(BLOB), 100) if hungry else ():
+            piece = BLOB[start : start + 100]
+            blob = announcement.model.id
+            actions += self.participant.chunk(blob, start, piece, self.now_s)
+        return actions
+
+    def train(self, delta: Weights = DELTA) -> list:
+        return self.participant.trained(delta, 10, self.now_s)
+
+    def tick(self, seconds: float = 10.0) -> list:
+        self.now_s += seconds
+        return self.participant.tick(self.now_s)
+
+
+def said(actions: list, kind: type) -> list:
+    return [a.message for a in actions if isinstance(a, Say) and isinstance(a.message, kind)]
+
+
+def asked(actions: list, kind: type) -> list:
+    return [action for action in actions if isinstance(action, kind)]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+def test_it_fetches_the_model_joins_and_trains_on_it(host: Host):
+    actions = host.hear(announcement())
+    (lesson,) = asked(actions, Train)
+    np.testing.assert_array_equal(lesson.model["w"], MODEL["w"])
+    assert len(asked(actions, Received)) == 1
+    assert [join.takes_part for join in said(actions, Join)] == [True]
+    assert asked(host.tick(), Train) == []  # one at a time
+
+
+def test_a_model_that_is_on_the_disk_is_not_fetched_again(host: Host):
+    host.hear(announcement())
+    host.restart()
+    actions = host.participant.announced(announcement(), 0.0)
+    assert said(actions, Missing) == []
+    assert len(asked(actions, Train)) == 1  # nothing was computed yet
+
+
+def test_a_computed_update_is_sent_again_under_its_id_and_never_trained_again(host: Host):
+    host.hear(announcement())
+    (offer,) = said(host.train(), UpdateOffer)
+    assert said(host.tick(), UpdateOffer) == [offer]
+    for _ in range(3):
+        host.restart()
+        actions = host.hear(announcement())
+        assert said(actions, UpdateOffer) == [offer]
+        assert asked(actions, Train) == []
+    (sending,) = asked(
+        host.participant.missing(Missing(blob=offer.blob.id, ranges=((0, 9),))), SendChunks
+    )
+    payload = sending.work.path.read_bytes()
+    np.testing.assert_array_equal(decode_delta(payload, {"w": (6,)})["w"], DELTA["w"])
+
+
+def test_an_accepted_update_is_done_with_also_after_a_kill(host: Host):
+    host.hear(announcement())
+    (offer,) = said(host.train(), UpdateOffer)
+    host.participant.accepted(Accepted(round=1, update=offer.update), 0.0)
+    for _ in range(2):
+        actions = host.hear(announcement()) + host.tick()
+        assert said(actions, UpdateOffer) == []
+        assert asked(actions, Train) == []
+        host.restart()
+    assert len(asked(host.hear(announcement(2)), Train)) == 1
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_what_compression_left_out_moves_on_only_with_an_accepted_update(
+    host: Host, accepted: bool
+):
+    delta = {"w": np.array([1, 0.3, 0.2, -0.7, 0.45, 0.111], np.float32)}
+    host.hear(announcement(compression="int8"))
+    (offer,) = said(host.train(delta), UpdateOffer)
+    if accepted:
+        host.participant.accepted(Accepted(round=1, update=offer.update), 0.0)
+    else:
+        refusal = Refused(round=2, update=offer.update, reason="late")
+        host.participant.refused(refusal, 0.0)
+    host.restart()
+    rest = host.desk.residual()
+    assert (rest is not None) is accepted
+    if rest is not None:
+        assert np.abs(rest["w"]).max() <= 0.5 / 127
+
+
+def test_a_refusal_that_names_no_update_ends_none(host: Host):
+    host.hear(announcement())
+    (offer,) = said(host.train(), UpdateOffer)
+    host.participant.refused(Refused(round=1, reason="a forged message"), 0.0)
+    host.participant.refused(Refused(round=1, update="anothers", reason="x"), 0.0)
+    assert said(host.tick(), UpdateOffer) == [offer]
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_result_of_an_older_round_is_sent_in_buffered_mode_alone(host: Host, mode: Mode):
+    host.hear(announcement(1, mode=mode))
+    host.hear(announcement(2, mode=mode))
+    actions = host.train()
+    offers = said(actions, UpdateOffer)
+    assert [offer.round for offer in offers] == ([1] if mode is Mode.BUFFERED else [])
+    assert len(asked(actions, Train)) == (mode is Mode.SYNCHRONOUS)  # of round 2, at once
+
+
+def test_statistics_are_measured_once_and_repeated_until_the_phase_is_over(host: Host):
+    before = announcement(phase=Phase.STATISTICS)
+    assert len(asked(host.hear(before), Measure)) == 1
+    component = Component(mean=1.0, variance=2.0, num_segments=3)
+    spoken = said(host.participant.measured(component, host.now_s), Statistics)
+    assert [message.component for message in spoken] == [component]
+    assert len(said(host.tick(), Statistics)) == 1
+    assert len(asked(host.hear(announcement()), Train)) == 1
+
+
+def test_who_cannot_train_says_so_and_waits_for_the_next_round(host: Host):
+    host.hear(announcement())
+    actions = host.participant.failed(TrainingError("no footage"), 0.0)
+    assert [(m.takes_part, m.reason) for m in said(actions, Join)] == [(False, "no footage")]
+    assert asked(host.hear(announcement()), Train) == []
+    assert len(asked(host.hear(announcement(2)), Train)) == 1
+
+
+def test_the_last_model_is_received_and_nothing_more(host: Host):
+    actions = host.hear(announcement(phase=Phase.FINISHED))
+    assert len(asked(actions, Received)) == 1
+    assert said(actions, Join) == []
+    assert asked(actions, Train) == []
+
+
+def test_a_new_connection_says_everything_again(host: Host):
+    host.hear(announcement())
+    (offer,) = said(host.train(), UpdateOffer)
+    assert said(host.participant.tick(0.1), UpdateOffer) == []
+    assert said(host.participant.reconnected(0.1), UpdateOffer) == [offer]
+
+
+def test_noise_is_paid_for_once_however_often_the_update_is_sent(tmp_path: Path):
+    budget = PrivacyBudget(tmp_path / "spent", epsilon=20.0, delta=1e-5)
+    host = Host(tmp_path, budget)
+    private = announcement(privacy=Privacy(clip_norm=1.0, noise_multiplier=1.0))
+    host.hear(private)
+    host.train()
+    for _ in range(3):
+        host.restart()
+        host.hear(private)
+        host.tick()
+    assert budget.rounds == 1
+
+
+def test_a_spent_budget_stops_everything_but_the_reason(tmp_path: Path):
+    budget = PrivacyBudget(tmp_path / "spent", epsilon=0.1, delta=1e-5)
+    host = Host(tmp_path, budget)
+    host.hear(announcement(privacy=Privacy(clip_norm=1.0, noise_multiplier=1.0)))
+    actions = host.train()
+    assert said(actions, UpdateOffer) == []
+    assert "budget is spent" in said(actions, Join)[0].reason
+
+
+def test_a_host_with_a_budget_sends_nothing_without_noise(tmp_path: Path):
+    host = Host(tmp_path, PrivacyBudget(tmp_path / "spent", epsilon=9.0, delta=1e-5))
+    host.hear(announcement())
+    actions = host.train()
+    assert said(actions, UpdateOffer) == []
+    assert "no noise" in said(actions, Join)[0].reason

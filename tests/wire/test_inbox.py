@@ -1,0 +1,27 @@
+from edge.wire.inbox import Inbox
+
+
+def test_what_was_put_is_taken_in_order():
+    inbox = Inbox[int](5)
+    for number in range(4):
+        inbox.put(number)
+    assert inbox.take(0.0) == [0, 1, 2, 3]
+    assert inbox.take(0.0) == []
+
+
+def test_what_finds_no_room_is_counted():
+    inbox = Inbox[int](2)
+    for number in range(5):
+        inbox.put(number)
+    assert inbox.take(0.0) == [0, 1]
+    assert inbox.dropped == 3
+
+
+def test_a_waker_brings_nothing():
+    inbox = Inbox[int](1)
+    inbox.wake()
+    inbox.wake()
+    assert inbox.take(60.0) == []
+    inbox.put(1)
+    inbox.wake()
+    assert inbox.take(60.0) == [1]

@@ -1,0 +1,124 @@
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.errors import ConfigError, MalformedMessageError
+from edge.wire.rounds import (
+    MAX_BLOB_BYTES,
+    MAX_MESSAGE_BYTES,
+    Accepted,
+    Announcement,
+    Blob,
+    Component,
+    Join,
+    Masking,
+    Missing,
+    Mode,
+    Phase,
+    Privacy,
+    Refused,
+    Settings,
+    Statistics,
+    UpdateOffer,
+    decode_message,
+    encode_message,
+)
+
+numbers = st.integers(1, 2**31)
+names = st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+positive = st.floats(1e-6, 1e6)
+blobs = st.builds(
+    Blob,
+    id=st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+    size_bytes=st.integers(1, MAX_BLOB_BYTES),
+    chunk_bytes=st.integers(1, 2**20),
+)
+components = st.builds(
+    Component, mean=finite, variance=st.floats(0, 1e9), num_segments=st.integers(1, 2**53)
+)
+plain = st.dictionaries(names, st.integers() | st.booleans() | st.text(max_size=5), max_size=3)
+settings_ = st.builds(
+    Settings,
+    student=plain,
+    spec_versions=st.lists(st.text(max_size=8), max_size=3).map(tuple),
+    plan=plain,
+    rule=plain,
+    compression=names,
+    privacy=st.none() | st.builds(Privacy, clip_norm=positive, noise_multiplier=st.floats(0, 1e3)),
+    mode=st.sampled_from(Mode),
+    masking=st.none()
+    | st.builds(
+        Masking,
+        threshold=st.integers(2, 9),
+        max_examples=st.integers(1, 10**6),
+        weighted=st.booleans(),
+    ),
+)
+messages = st.one_of(
+    st.builds(
+        Announcement,
+        round=numbers,
+        phase=st.sampled_from(Phase),
+        attempt=st.integers(1, 9),
+        deadline_s=finite,
+        model=blobs,
+        fingerprint=names,
+        settings=settings_,
+        mixture=st.lists(components, max_size=3).map(tuple),
+        survivors=st.lists(names, max_size=3).map(tuple),
+    ),
+    st.builds(Join, round=numbers, takes_part=st.booleans(), version=st.text(max_size=9)),
+    st.builds(Statistics, round=numbers, component=components),
+    st.builds(
+        UpdateOffer,
+        round=numbers,
+        update=names,
+        fingerprint=names,
+        num_examples=st.integers(1, 2**53),
+        blob=blobs,
+    ),
+    st.builds(Missing, blob=blobs.map(lambda blob: blob.id), ranges=st.just(((0, 5), (7, 9)))),
+    st.builds(Accepted, round=numbers, update=names),
+    st.builds(Refused, round=numbers, update=st.none() | names, reason=st.text(max_size=99)),
+)
+KINDS = (Announcement, Join, Statistics, UpdateOffer, Missing, Accepted, Refused)
+
+
+@given(messages)
+def test_a_message_comes_back_as_it_was(message):
+    assert decode_message(encode_message(message), type(message)) == message
+
+
+@given(st.binary(max_size=200), st.sampled_from(KINDS))
+def test_arbitrary_bytes_are_refused(payload, kind):
+    with pytest.raises(MalformedMessageError):
+        decode_message(payload, kind)
+
+
+@given(messages, st.data())
+def test_damaged_messages_parse_or_are_refused(message, data):
+    raw = bytearray(encode_message(message))
+    raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(MalformedMessageError):
+        assert isinstance(decode_message(bytes(raw), type(message)), type(message))
+
+
+def test_a_message_that_is_too_long_is_not_parsed():
+    with pytest.raises(MalformedMessageError, match="at most"):
+        decode_message(b" " * (MAX_MESSAGE_BYTES + 1), Join)
+
+
+@pytest.mark.parametrize("ranges", ["[]", "[[5,5]]", "[[6,5]]", "[[-1,5]]", "[[0,99999999999]]"])
+def test_only_ranges_with_bytes_in_them_are_missing(ranges):
+    payload = f'{{"blob": "{"0" * 64}", "ranges": {ranges}}}'.encode()
+    with pytest.raises(MalformedMessageError):
+        decode_message(payload, Missing)
+
+
+def test_masked_updates_need_a_bound():
+    plain = Settings(student={}, spec_versions=(), plan={}, rule={}, compression="fp32")
+    with pytest.raises(ConfigError, match="clip norm"):
+        plain.fixed_point()
