@@ -8,6 +8,7 @@ latest score, so the figure is causal. Settings are never chosen on the test cli
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -99,18 +100,10 @@ def evaluate_tracks(
 def learn_clips(
     dataset: TracksDataset, camera: str, *, alarms_per_day: float, options: ScoringOptions
 ) -> CameraModel:
-    """Learn one camera from its training clips, laid end to end with gaps between."""
-    footage = NormalFootage()
-    start_s = 0.0
-    for clip in dataset.clips_of(camera, dataset.train):
-        rows = dataset.train[clip]
-        frames = int(rows[:, 0].max(initial=0)) // STRIDE + 1
-        for segments, at_s in _segments(rows, start_s, frames):
-            features = kinematics.describe(segments)
-            footage.add(features, time_s=at_s, width=WIDTH_PX, height=HEIGHT_PX)
-        start_s += frames * STRIDE / CLIP_HZ + GAP_S
+    """Learn one camera from its training clips."""
+    clips = [dataset.train[clip] for clip in dataset.clips_of(camera, dataset.train)]
     return learn_camera(
-        footage,
+        lay_end_to_end([(rows, frames_in(rows)) for rows in clips]),
         camera=camera,
         alarms_per_day=alarms_per_day,
         created_s=time.time(),
@@ -118,12 +111,32 @@ def learn_clips(
     )
 
 
+def frames_in(rows: Rows) -> int:
+    """Analysed frames of a clip that nobody has labelled: up to its last box."""
+    return int(rows[:, 0].max(initial=0)) // STRIDE + 1
+
+
+def lay_end_to_end(clips: Iterable[tuple[Rows, int]]) -> NormalFootage:
+    """What a camera sees in clips of so many analysed frames, one after another with gaps between.
+
+    Nothing is forgotten, so its frames are those of the clips.
+    """
+    footage = NormalFootage(max_rows=sys.maxsize)
+    start_s = 0.0
+    for rows, frames in clips:
+        for segments, at_s in segments_of(rows, start_s, frames):
+            features = kinematics.describe(segments)
+            footage.add(features, time_s=at_s, width=WIDTH_PX, height=HEIGHT_PX)
+        start_s += frames * STRIDE / CLIP_HZ + GAP_S
+    return footage
+
+
 def _score(name: str, rows: Rows, labels: npt.NDArray[np.bool_], model: CameraModel) -> ScoredClip:
     scorer = CameraScorer(model, labels=["person"])
     frames = -(-len(labels) // STRIDE)
     scores, speeds = np.zeros(frames), np.zeros(frames)
     begin_s = time.perf_counter()
-    for index, (segments, at_s) in enumerate(_segments(rows, 0.0, frames)):
+    for index, (segments, at_s) in enumerate(segments_of(rows, 0.0, frames)):
         features = kinematics.describe(segments)
         scores[index] = scorer.observe(
             features, NOBODY, index=index, time_s=at_s, width=WIDTH_PX, height=HEIGHT_PX
@@ -144,7 +157,7 @@ def _inherit(labels: npt.NDArray[np.bool_], analysed: npt.NDArray[np.float64]) -
     return ClipScores(labels, np.repeat(analysed, STRIDE)[: len(labels)])
 
 
-def _segments(rows: Rows, start_s: float, frames: int) -> Iterator[tuple[ObjectSegments, float]]:
+def segments_of(rows: Rows, start_s: float, frames: int) -> Iterator[tuple[ObjectSegments, float]]:
     """The object segments after each analysed frame of a clip, and its time."""
     segmenter = Segmenter()
     # track ids begin anew in every clip: the clip's start keeps them apart

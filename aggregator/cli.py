@@ -1,0 +1,114 @@
+"""``vad-aggregator``: the command line of a federation."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aggregator.commands.simulate import add_simulate
+from edge import __version__
+from edge.errors import MISCONFIGURED, ConfigError, VadError
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+EXIT_CODES = """exit codes:
+  0    done
+  1    failed while running; the message says what to do
+  2    the command line or the configuration is wrong, or what it names: a file that is missing or
+       cannot be used, settings that exclude each other
+  130  interrupted
+"""
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code (see ``EXIT_CODES``)."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        # imported late: --help and a typo answer at once
+        module, _, function = options.does.partition(":")
+        return int(getattr(importlib.import_module(module), function)(options))
+    except ConfigError as error:  # says itself where it was found
+        print(error, file=sys.stderr)
+        return WRONG_INPUT
+    except VadError as error:
+        print(f"vad-aggregator {options.command}: {error}", file=sys.stderr)
+        return WRONG_INPUT if isinstance(error, MISCONFIGURED) else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vad-aggregator",
+        description="Camera hosts learn together: rounds over MQTT, updates in, models out.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"vad-aggregator {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add(commands, "run", "aggregator.serve", "hold rounds until told to stop")
+    _add_asking(commands, "status", "how the running round stands")
+    rounds = _add_asking(commands, "rounds", "the latest rounds, newest first")
+    rounds.add_argument("--limit", type=_count, default=20, metavar="N", help="at most so many")
+    _add_asking(commands, "participants", "who takes part, and why not")
+    _add_provision(commands)
+    simulate = add_simulate(commands)
+    simulate.add_argument("-v", "--verbose", action="store_true", help="log every detail")
+    simulate.set_defaults(does="aggregator.commands.simulate:run_simulate")
+    return parser
+
+
+def _add(commands: Commands, name: str, module: str, purpose: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=purpose,
+        description=purpose,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(does=f"{module}:run")
+    parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log every detail")
+    return parser
+
+
+def _add_asking(commands: Commands, name: str, purpose: str) -> argparse.ArgumentParser:
+    parser = _add(commands, name, f"aggregator.commands.{name}", purpose)
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    return parser
+
+
+def _add_provision(commands: Commands) -> None:
+    purpose = "make keys, certificates, access list and configuration for hosts"
+    parser = _add_asking(commands, "provision", purpose)
+    parser.add_argument("hosts", nargs="*", metavar="HOST", help="to admit; none: the site alone")
+    parser.add_argument(
+        "--broker",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="name or IP address in the broker's certificate; default: mqtt.host",
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

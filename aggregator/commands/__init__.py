@@ -1,0 +1,1 @@
+"""Commands that ask or prepare; ``aggregator.serve`` is the one that works."""

@@ -1,0 +1,132 @@
+"""From the configuration to the objects that it describes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+
+from pydantic import JsonValue
+
+from aggregator.config import AggregatorConfig, MqttSection, SecureSection
+from aggregator.first_model import FirstModel, read_first_model
+from aggregator.metrics import Metrics
+from aggregator.participants import read_participants
+from aggregator.provision import SIGNING_KEY
+from aggregator.rounds import Plan, Rounds, begin
+from aggregator.secure import SecureRounds
+from aggregator.store import Store
+from aggregator.strategies.port import Strategy
+from aggregator.strategies.registry import make_strategy
+from aggregator.transfers import Uploads
+from aggregator.unmasking import check_combination
+from edge.errors import ConfigError
+from edge.mqtt import MqttBroker, MqttSettings, Tls
+from edge.wire.broker import Broker
+from edge.wire.federation_topics import AGGREGATOR, FederationTopics
+from edge.wire.keys import read_signing_key
+from edge.wire.letters import Letters
+from edge.wire.rounds import Masking, Privacy, Settings
+
+DEFAULT_COMPRESSION = "int8"
+STORE = "aggregator.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """All parts of one aggregator."""
+
+    store: Store
+    rounds: Rounds
+    uploads: Uploads
+    letters: Letters
+    topics: FederationTopics
+    broker: Broker
+    metrics: Metrics
+
+
+def open_site(config: AggregatorConfig) -> Site:
+    """Make every part; ConfigError where they do not fit together, before anything is said."""
+    strategy = make_strategy(config.strategy.name, **config.strategy.options)
+    model = read_first_model(config.model)
+    plan = make_plan(config, strategy, model)
+    keys = read_participants(config.keys_dir / "participants.yaml")
+    signing_key = read_signing_key(config.keys_dir / SIGNING_KEY)
+    store = Store(config.data_dir / STORE)
+    if store.running() is None:
+        begin(store, strategy, plan, model.weights, time.time())
+    site = Site(
+        store=store,
+        rounds=(SecureRounds if config.secure else Rounds)(store, strategy, plan),
+        uploads=Uploads(config.data_dir / "uploads"),
+        letters=Letters(AGGREGATOR, signing_key, keys, store.sequences()),
+        topics=FederationTopics(config.mqtt.prefix, config.federation),
+        broker=make_broker(config.mqtt, config.federation),
+        metrics=Metrics(),
+    )
+    if config.metrics is not None:
+        site.metrics.serve(config.metrics.host, config.metrics.port)
+    return site
+
+
+def make_plan(config: AggregatorConfig, strategy: Strategy, model: FirstModel) -> Plan:
+    """ConfigError where the strategy cannot work with these rounds."""
+    rounds = config.rounds
+    if rounds.quorum < strategy.min_updates:
+        raise ConfigError(
+            f"rounds.quorum {rounds.quorum}: strategy {config.strategy.name} needs at least "
+            f"{strategy.min_updates} updates"
+        )
+    check_combination(
+        config.strategy.name,
+        strategy_sees_updates=strategy.sees_updates,
+        secure=config.secure is not None,
+    )
+    settings = Settings(
+        student=model.student,
+        spec_versions=model.spec_versions,
+        plan=config.plan,
+        rule={name: _plain(value) for name, value in asdict(strategy.local).items()},
+        compression=config.compression or DEFAULT_COMPRESSION,
+        privacy=Privacy(**config.privacy.model_dump()) if config.privacy else None,
+        mode=rounds.mode,
+        masking=_masking(config.secure, strategy) if config.secure else None,
+    )
+    return Plan(
+        settings=settings,
+        quorum=rounds.quorum,
+        close_at=rounds.close_at or rounds.quorum,
+        round_s=rounds.timeout_s,
+        statistics_s=rounds.statistics_timeout_s,
+        step_s=config.secure.step_timeout_s if config.secure else 0.0,
+        collects_statistics=model.needs_mixture,
+        max_staleness=rounds.max_staleness,
+        rounds=rounds.count,
+    )
+
+
+def make_broker(mqtt: MqttSection, federation: str) -> MqttBroker:
+    """Not yet connected."""
+    files = mqtt.tls
+    password = mqtt.password.get_secret_value() if mqtt.password else None
+    return MqttBroker(
+        MqttSettings(
+            host=mqtt.host,
+            port=mqtt.port,
+            client_id=f"{mqtt.prefix.replace('/', '-')}-{federation}-{AGGREGATOR}",
+            username=mqtt.username,
+            password=password,
+            tls=Tls(files.ca, files.cert, files.key) if files else None,
+        )
+    )
+
+
+def _masking(secure: SecureSection, strategy: Strategy) -> Masking:
+    return Masking(
+        threshold=secure.threshold,
+        max_examples=secure.max_examples,
+        weighted=strategy.weighting == "examples",
+    )
+
+
+def _plain(value: float | str | tuple[str, ...]) -> JsonValue:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,188 @@
+"""The one schema of ``configs/aggregator.yaml``. Paths are relative to the file's own folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+from edge.errors import ConfigError
+from edge.wire.rounds import Mode
+from edge.yamlfile import YamlFile, read_yaml
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of the file: unknown keys are errors, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class TlsSection(Section):
+    """Certificates for the broker; ``provision`` makes all three."""
+
+    ca: Path
+    cert: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> TlsSection:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key belong together: give both or neither")
+        return self
+
+
+class MqttSection(Section):
+    """Where the participants are met."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8883, ge=1, le=65535)
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: TlsSection | None = None
+    prefix: str = Field(default="vad", pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)?$")
+
+
+class RoundsSection(Section):
+    """When a round is over."""
+
+    mode: Mode = Mode.SYNCHRONOUS
+    quorum: Count = 2  # fewest distinct participants; with fewer the deadline is extended
+    close_at: Count | None = None  # so many close it before its deadline; default: the quorum
+    timeout_s: Positive = 3600.0
+    statistics_timeout_s: Positive = 300.0
+    max_staleness: int = Field(default=0, ge=0)  # rounds; mode buffered
+    count: Count | None = None  # rounds after which the federation is finished; default: never
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RoundsSection:
+        if self.close_at is not None and self.close_at < self.quorum:
+            raise ValueError("close_at is below the quorum: a round never closes with fewer")
+        if self.max_staleness and self.mode is not Mode.BUFFERED:
+            raise ValueError("max_staleness goes with mode: buffered; synchronous rounds take none")
+        return self
+
+
+class StrategySection(Section):
+    """How updates become the next model."""
+
+    name: str = "fedavg"
+    options: dict[str, Any] = {}
+
+
+class PrivacySection(Section):
+    """What every participant does to its update before it leaves."""
+
+    clip_norm: Positive
+    noise_multiplier: NotNegative = 0.0
+
+
+class SecureSection(Section):
+    """Secure aggregation: the aggregator learns the sum of the updates alone."""
+
+    # participants that must stay to a round's end; at most twice as many less one can take part
+    threshold: int = Field(ge=2, le=500)
+    max_examples: Count = 100_000  # a participant counts for no more; fewer make a finer sum
+    step_timeout_s: Positive = 60.0  # of each exchange of keys and shares
+
+
+class MetricsSection(Section):
+    """Figures for Prometheus over HTTP."""
+
+    port: int = Field(ge=1, le=65535)
+    host: str = "127.0.0.1"
+
+
+class AggregatorConfig(Section):
+    """The whole file."""
+
+    federation: Id
+    data_dir: Path = Path("data")
+    keys_dir: Path = Path("keys")  # what ``provision`` made
+    model: Path  # safetensors of the first round; its metadata say which student it is
+    mqtt: MqttSection = MqttSection()
+    rounds: RoundsSection = RoundsSection()
+    strategy: StrategySection = StrategySection()
+    plan: dict[Id, JsonValue] = {}  # of local training: epochs, learning_rate, ...
+    compression: Literal["fp32", "int8", "int4", "sparse"] | None = None  # default: int8
+    privacy: PrivacySection | None = None
+    secure: SecureSection | None = None
+    metrics: MetricsSection | None = None
+
+    @model_validator(mode="after")
+    def _secure_combines(self) -> AggregatorConfig:
+        secure, rounds = self.secure, self.rounds
+        if secure is None:
+            return self
+        if rounds.mode is Mode.BUFFERED:
+            raise ValueError("secure needs mode: synchronous: masks are of one round")
+        if self.privacy is None:
+            raise ValueError("secure needs privacy.clip_norm: it bounds the numbers that are added")
+        if self.compression is not None:
+            raise ValueError("secure and compression exclude each other: noise does not compress")
+        if not secure.threshold <= rounds.quorum:
+            raise ValueError("secure.threshold is above rounds.quorum: no such round could end")
+        if (rounds.close_at or rounds.quorum) > 2 * secure.threshold - 1:
+            raise ValueError(
+                "secure.threshold must be more than half of rounds.close_at (default: the quorum)"
+            )
+        return self
+
+
+def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> AggregatorConfig:
+    """Read and check one file; relative paths come out absolute.
+
+    Raises ConfigError with every mistake that was found, one a line.
+    """
+    file = read_yaml(path, environment)
+    try:
+        config = AggregatorConfig.model_validate(file.values)
+    except ValidationError as error:
+        raise ConfigError(_describe(error, file)) from None
+    return _anchored(config, path.resolve().parent)
+
+
+def _describe(error: ValidationError, file: YamlFile) -> str:
+    found = []
+    for mistake in error.errors(include_url=False, include_input=False):
+        place = [step for step in mistake["loc"] if step != "[key]"]
+        message = mistake["msg"].removeprefix("Value error, ")
+        if mistake["type"] == "extra_forbidden":
+            message = "no such setting; configs/aggregator.yaml shows all of them"
+        name = ".".join(map(str, place))
+        found.append((file.line(place), f"{name}: {message}" if name else message))
+    return "\n".join(f"{file.path}:{line}: {text}" for line, text in sorted(found))
+
+
+def _anchored(config: AggregatorConfig, folder: Path) -> AggregatorConfig:
+    """Make paths that the operator wrote relative to the file independent of the shell's folder."""
+
+    def at(path: Path | None) -> Path | None:
+        return None if path is None else folder / path.expanduser()
+
+    tls = config.mqtt.tls
+    if tls is not None:
+        tls = tls.model_copy(update={"ca": at(tls.ca), "cert": at(tls.cert), "key": at(tls.key)})
+    return config.model_copy(
+        update={
+            "data_dir": at(config.data_dir),
+            "keys_dir": at(config.keys_dir),
+            "model": at(config.model),
+            "mqtt": config.mqtt.model_copy(update={"tls": tls}),
+        }
+    )

@@ -1,0 +1,11 @@
+"""A federation without a network: which strategy learns how well, and at what cost.
+
+* *scenario*: a data set in a setting; deals footage to participants (``tracks_*``, ``features``);
+* *learner*: a participant, trained by the host's own code (``edge.training``);
+* *channel*: what happens to an update on its way, and its bytes (``edge.wire``, masking);
+* *strategy*: the aggregator's own;
+* *bench*: the judge; causal frame scores of the test clips (``objects``, ``segments``).
+
+Only the transport is missing: the code that trains, protects, compresses, screens and combines is
+the federation's. Figures are those of the last round, mean and standard deviation over seeds.
+"""

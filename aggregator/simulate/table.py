@@ -1,0 +1,137 @@
+"""What a simulation found: a row per method, mean ± standard deviation over the seeds.
+
+The figure of a run is its last round's: never the best round's, and no run is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aggregator.simulate.run import Run
+
+HEADLINE = "auc_micro_causal"
+SHOWN = {
+    "auc_micro_causal": "micro causal",
+    "auc_macro_causal": "macro causal",
+    "auc_participants_causal": "participants",
+    "auc_micro_segment": "micro segment",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean and sample standard deviation over seeds; NaN where not defined."""
+
+    mean: float
+    sd: float  # 0 for a single seed
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Of one or more values."""
+        return cls(
+            float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        )
+
+    def as_json(self) -> dict[str, float | None]:
+        """NaN is null."""
+        return {"mean": _finite(self.mean), "sd": _finite(self.sd)}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One method in one setting."""
+
+    setting: str
+    method: str
+    labelled_share: float
+    participants: int
+    parameters: int
+    seeds: int
+    figures: Mapping[str, Spread]  # of the last round
+    per_round: Sequence[Mapping[str, Spread]]
+    bytes_up_per_round: float  # per participant, mean over rounds and seeds
+    refused: Sequence[str]  # updates that were not taken, of all seeds, once each
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "setting": self.setting,
+            "method": self.method,
+            "labelled_share": self.labelled_share,
+            "participants": self.participants,
+            "parameters": self.parameters,
+            "seeds": self.seeds,
+            **{name: spread.as_json() for name, spread in self.figures.items()},
+            "bytes_up_per_round": round(self.bytes_up_per_round),
+            "per_round": [
+                {name: spread.as_json() for name, spread in figures.items()}
+                for figures in self.per_round
+            ],
+            "refused": list(self.refused),
+        }
+
+
+def rows_of(setting: str, runs: Sequence[Run]) -> list[Row]:
+    """One row per share of labels and method, in the order in which they first appear."""
+    groups: dict[tuple[float, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.job.labelled_share, run.job.method), []).append(run)
+    return [_row(setting, group) for group in groups.values()]
+
+
+def as_text(dataset: str, rows: Sequence[Row], left_out: Sequence[str]) -> str:
+    """A table for a person."""
+    shown = [name for name in SHOWN if name in rows[0].figures]
+    head = f"{'setting':18} {'method':22} " + " ".join(f"{SHOWN[n]:>13}" for n in shown)
+    lines = [
+        f"{dataset}: AUC % after the last round, mean ± sd over {rows[0].seeds} seeds, "
+        f"{rows[0].participants} participants, {rows[0].parameters} parameters",
+        f"{head} {'KB up/round':>12}",
+    ]
+    for row in rows:
+        setting = row.setting
+        if setting == "partial":
+            setting += f" {row.labelled_share:.0%}"
+        cells = " ".join(f"{_percent(row.figures[name]):>13}" for name in shown)
+        size = f"{row.bytes_up_per_round / 1000:>12.1f}"
+        lines.append(f"{setting:18} {row.method:22} {cells} {size}")
+        lines += [f"    refused: {what}" for what in row.refused[:3]]
+    lines += [f"left out: {what}" for what in left_out[:20]]
+    if left_out[20:]:
+        lines.append(f"left out: {len(left_out) - 20} more; --format json lists all")
+    return "\n".join(lines)
+
+
+def _row(setting: str, runs: Sequence[Run]) -> Row:
+    first = runs[0]
+    per_round = [
+        {name: Spread.of([figures[name] for figures in each]) for name in each[0]}
+        for each in zip(*([r.figures for r in run.rounds] for run in runs), strict=True)
+    ]
+    return Row(
+        setting=setting,
+        method=first.job.method,
+        labelled_share=first.job.labelled_share,
+        participants=first.participants,
+        parameters=first.parameters,
+        seeds=len(runs),
+        figures=per_round[-1],
+        per_round=per_round,
+        bytes_up_per_round=float(np.mean([r.bytes_up for run in runs for r in run.rounds])),
+        refused=tuple(dict.fromkeys(w for run in runs for r in run.rounds for w in r.refused)),
+    )
+
+
+def _percent(spread: Spread) -> str:
+    if not math.isfinite(spread.mean):
+        return "-"
+    return f"{100 * spread.mean:.2f} ± {100 * spread.sd:.2f}"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

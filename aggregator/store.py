@@ -1,0 +1,337 @@
+"""What the aggregator must not forget, in one SQLite file: write-ahead log, synced at every commit.
+
+An update is accepted when its row is committed, its bytes with it; only then is the participant
+told. The end of a round is one transaction: the round's result, the next round, the state of the
+strategy. So a process that dies at any instant finds, at its next start, every accepted update
+once: either still waiting for its round's end, or in the round's result.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from edge.errors import StorageError
+from edge.wire.rounds import Component, Phase
+
+_FORMAT = 1  # PRAGMA user_version of the tables below
+_TABLES = """
+CREATE TABLE rounds (
+    number INTEGER PRIMARY KEY, phase TEXT NOT NULL, attempt INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL, began_s REAL NOT NULL, deadline_s REAL NOT NULL,
+    extensions INTEGER NOT NULL DEFAULT 0, ended_s REAL,
+    num_updates INTEGER NOT NULL DEFAULT 0, num_examples INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE updates (
+    id TEXT NOT NULL, participant TEXT NOT NULL, trained_on INTEGER NOT NULL,
+    counts_in INTEGER NOT NULL, num_examples INTEGER NOT NULL, size_bytes INTEGER NOT NULL,
+    accepted_s REAL NOT NULL, PRIMARY KEY (participant, trained_on)
+);
+CREATE INDEX updates_by_round ON updates (counts_in);
+CREATE TABLE payloads (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, participant TEXT NOT NULL,
+    trained_on INTEGER NOT NULL, num_examples INTEGER NOT NULL, payload BLOB NOT NULL
+);
+CREATE TABLE statistics (
+    participant TEXT PRIMARY KEY, round INTEGER NOT NULL, component TEXT NOT NULL
+);
+CREATE TABLE masking (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, participant TEXT NOT NULL, kind TEXT NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE TABLE participants (
+    name TEXT PRIMARY KEY, first_seen_s REAL NOT NULL, last_seen_s REAL NOT NULL,
+    version TEXT NOT NULL DEFAULT '', refused INTEGER NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+"""
+_SEEN = """
+INSERT INTO participants (name, first_seen_s, last_seen_s) VALUES (?1, ?2, ?2)
+ON CONFLICT (name) DO UPDATE SET last_seen_s = ?2
+"""
+_MEMBERS = """
+SELECT participants.*, COUNT(updates.id), COALESCE(MAX(trained_on), 0) FROM participants
+LEFT JOIN updates ON participant = name GROUP BY name ORDER BY name
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round, running or over."""
+
+    number: int  # from 1
+    phase: Phase
+    attempt: int  # of secure aggregation, from 1
+    fingerprint: str  # of the weights that it begins with
+    began_s: float  # since the epoch, as all times here
+    deadline_s: float
+    extensions: int = 0  # how often the deadline passed with too few participants
+    ended_s: float | None = None
+    num_updates: int = 0  # in its result
+    num_examples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one round leaves to the next, encoded."""
+
+    model: bytes
+    strategy: bytes  # what the strategy remembers
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedUpdate:
+    """What is remembered of an update for ever."""
+
+    id: str
+    participant: str
+    trained_on: int  # round whose model it began with
+    counts_in: int  # round whose result it is part of
+    num_examples: int
+    size_bytes: int
+    accepted_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPayload:
+    """The bytes of an accepted update, while its round runs."""
+
+    participant: str
+    trained_on: int
+    num_examples: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A participant as the aggregator knows it."""
+
+    name: str
+    first_seen_s: float
+    last_seen_s: float
+    version: str
+    refused: int
+    reason: str  # why it was refused, or stayed away, last; "": never
+    accepted: int
+    last_round: int  # of its newest accepted update; 0: none
+
+
+class Store:
+    """The aggregator's memory; one process writes, others may read."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open or create; StorageError where that fails."""
+        self._path = path
+        with self._storage():
+            self._db = _connect(path, read_only=read_only)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def running(self) -> Round | None:
+        """The round that was begun last; None in a new federation."""
+        newest = self.rounds(limit=1)
+        return newest[0] if newest else None
+
+    def rounds(self, limit: int) -> list[Round]:
+        """The newest rounds, newest first."""
+        rows = self._read("SELECT * FROM rounds ORDER BY number DESC LIMIT ?", limit)
+        return [Round(row[0], Phase(row[1]), *row[2:]) for row in rows]
+
+    def save_round(self, current: Round) -> None:
+        """Note how the running round stands."""
+        with self._storage(), self._db:
+            self._put_round(current)
+
+    def step_masking(self, current: Round, kind: str, body: bytes) -> None:
+        """Note a step of our own in the session, and the phase that it begins."""
+        with self._storage(), self._db:
+            self._put_round(current)
+            self._put_masking("", kind, body)
+
+    def restart_round(self, current: Round) -> None:
+        """Begin the running round's updates anew: what secure aggregation could not unmask."""
+        with self._storage(), self._db:
+            self._db.execute("DELETE FROM masking")
+            self._put_round(current)
+
+    def finish_round(
+        self,
+        ended: Round,
+        following: Round,
+        outcome: Outcome,
+        unmasked: Iterable[AcceptedUpdate] = (),
+    ) -> None:
+        """The end of one round and the beginning of the next, all of it or nothing.
+
+        ``unmasked``: the updates that only now, as a sum, count.
+        """
+        with self._storage(), self._db:
+            for update in unmasked:
+                self._put_update(update)
+            self._put_round(ended)
+            self._begin(following, outcome)
+            self._db.execute("DELETE FROM payloads")
+            self._db.execute("DELETE FROM masking")
+
+    def begin(self, first: Round, outcome: Outcome) -> None:
+        """The beginning of a federation."""
+        with self._storage(), self._db:
+            self._begin(first, outcome)
+
+    def outcome(self) -> Outcome:
+        """What the running round begins with."""
+        model, strategy = self._state("model"), self._state("strategy")
+        assert model is not None
+        assert strategy is not None
+        return Outcome(model, strategy)
+
+    def accept(self, update: AcceptedUpdate, payload: bytes) -> None:
+        """Take an update in, with its bytes; StorageError where it cannot be kept."""
+        with self._storage(), self._db:
+            self._put_update(update)
+            self._db.execute(
+                "INSERT INTO payloads (participant, trained_on, num_examples, payload) "
+                "VALUES (?, ?, ?, ?)",
+                (update.participant, update.trained_on, update.num_examples, payload),
+            )
+            self._db.execute(_SEEN, (update.participant, update.accepted_s))
+
+    def update_of(self, participant: str, trained_on: int) -> AcceptedUpdate | None:
+        """The update that was accepted from ``participant`` for the model of a round."""
+        query = "SELECT * FROM updates WHERE participant = ? AND trained_on = ?"
+        rows = self._read(query, participant, trained_on)
+        return AcceptedUpdate(*rows[0]) if rows else None
+
+    def updates_in(self, number: int) -> list[AcceptedUpdate]:
+        """What counts in a round, in the order of acceptance."""
+        rows = self._read("SELECT * FROM updates WHERE counts_in = ? ORDER BY rowid", number)
+        return [AcceptedUpdate(*row) for row in rows]
+
+    def payloads(self) -> Iterator[StoredPayload]:
+        """Accepted and not yet aggregated, in the order of acceptance, one in memory at a time."""
+        for (number,) in self._read("SELECT number FROM payloads ORDER BY number"):
+            query = "SELECT participant, trained_on, num_examples, payload FROM payloads"
+            yield StoredPayload(*self._read(f"{query} WHERE number = ?", number)[0])
+
+    def add_statistics(self, number: int, participant: str, component: Component) -> None:
+        """Note three numbers, in place of those of an earlier round."""
+        with self._storage(), self._db:
+            row = (participant, number, component.model_dump_json())
+            self._db.execute("INSERT OR REPLACE INTO statistics VALUES (?, ?, ?)", row)
+
+    def statistics(self, since: int) -> dict[str, Component]:
+        """By participant, those that came in round ``since`` or later."""
+        query = "SELECT participant, component FROM statistics WHERE round >= ? ORDER BY 1"
+        rows = self._read(query, since)
+        return {name: Component.model_validate_json(component) for name, component in rows}
+
+    def fingerprint_of(self, number: int) -> str | None:
+        """Of the model that a round began with; None where there was no such round."""
+        rows = self._read("SELECT fingerprint FROM rounds WHERE number = ?", number)
+        return rows[0][0] if rows else None
+
+    def add_masking(self, participant: str, kind: str, body: bytes) -> None:
+        """Note one message of the running session of secure aggregation, or one step of our own."""
+        with self._storage(), self._db:
+            self._put_masking(participant, kind, body)
+
+    def masking(self) -> list[tuple[str, str, bytes]]:
+        """Participant, kind and body of the session's messages, in their order."""
+        return self._read("SELECT participant, kind, body FROM masking ORDER BY number")
+
+    def seen(self, participant: str, now_s: float, *, version: str, reason: str) -> None:
+        """Note that a participant is there, and why it stays away, if it does."""
+        with self._storage(), self._db:
+            self._db.execute(_SEEN, (participant, now_s))
+            self._db.execute(
+                "UPDATE participants SET version = ?, reason = ? WHERE name = ?",
+                (version, reason, participant),
+            )
+
+    def refuse(self, participant: str, reason: str, now_s: float) -> None:
+        """Note that something of this participant was refused."""
+        with self._storage(), self._db:
+            self._db.execute(_SEEN, (participant, now_s))
+            self._db.execute(
+                "UPDATE participants SET refused = refused + 1, reason = ? WHERE name = ?",
+                (reason, participant),
+            )
+
+    def members(self) -> list[Member]:
+        """Everybody who was ever heard of, by name."""
+        return [Member(*row) for row in self._read(_MEMBERS)]
+
+    def save_sequences(self, sequences: Mapping[str, Mapping[str, int]]) -> None:
+        """Keep the state of the replay guard."""
+        with self._storage(), self._db:
+            self._put_state("sequences", json.dumps(sequences).encode())
+
+    def sequences(self) -> dict[str, dict[str, int]]:
+        """The state of the replay guard."""
+        return json.loads(self._state("sequences") or b"{}")  # type: ignore[no-any-return] # ours
+
+    def _begin(self, following: Round, outcome: Outcome) -> None:
+        self._put_round(following)
+        self._put_state("model", outcome.model)
+        self._put_state("strategy", outcome.strategy)
+
+    def _put_masking(self, participant: str, kind: str, body: bytes) -> None:
+        query = "INSERT INTO masking (participant, kind, body) VALUES (?, ?, ?)"
+        self._db.execute(query, (participant, kind, body))
+
+    def _put_update(self, update: AcceptedUpdate) -> None:
+        self._db.execute("INSERT INTO updates VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(update))
+
+    def _put_round(self, current: Round) -> None:
+        marks = ", ".join("?" * len(fields(current)))
+        self._db.execute(f"INSERT OR REPLACE INTO rounds VALUES ({marks})", astuple(current))
+
+    def _put_state(self, key: str, value: bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, value))
+
+    def _state(self, key: str) -> bytes | None:
+        rows = self._read("SELECT value FROM state WHERE key = ?", key)
+        return rows[0][0] if rows else None
+
+    def _read(self, query: str, *values: float | str) -> list[Any]:
+        with self._storage():
+            return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _storage(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise StorageError(
+                f"the aggregator's memory {self._path} cannot be used ({error}): free the disk or "
+                "mend the file's permissions; what was accepted is still there"
+            ) from error
+
+
+def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    if read_only:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(path, timeout=5.0)
+    try:
+        if not read_only:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")  # survives a power cut
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version == 0 and not read_only:
+            db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_FORMAT}; COMMIT;")
+        elif version != _FORMAT:
+            raise sqlite3.DatabaseError(f"format {version} instead of {_FORMAT}")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db

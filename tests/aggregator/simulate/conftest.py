@@ -1,0 +1,15 @@
+from pathlib import Path
+
+import pytest
+
+from tests.aggregator.simulate.footage import write_features, write_tracks
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    return write_features(tmp_path)
+
+
+@pytest.fixture
+def tracks(tmp_path: Path) -> Path:
+    return write_tracks(tmp_path)

@@ -1,0 +1,80 @@
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from aggregator.commands.simulate import add_simulate, run_simulate
+from edge.errors import ConfigError
+
+
+def simulate(root: Path, *arguments: str, dataset: str = "features") -> int:
+    parser = argparse.ArgumentParser()
+    add_simulate(parser.add_subparsers())
+    always = ["simulate", "--dataset", dataset, "--root", str(root)]
+    return run_simulate(parser.parse_args([*always, *arguments]))
+
+
+def test_a_table_in_json(features: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    few = ["--rounds", "2", "--local-epochs", "1", "--seeds", "2", "--participants", "3"]
+    shares = ["--setting", "partial", "--labelled-share", "0,1"]
+    chosen = ["--methods", "local,fedprox", "--option", "fedprox.mu=0.5", "--compression", "int8"]
+    out = ["--format", "json", "--plot", str(tmp_path / "plots")]
+    assert simulate(features, *few, *shares, *chosen, *out) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["dataset"], content["setting"], content["seeds"]) == ("features", "partial", 2)
+    rows = content["rows"]
+    assert [(row["labelled_share"], row["method"]) for row in rows] == [
+        (0.0, "local"),
+        (0.0, "fedprox"),
+        (1.0, "local"),
+        (1.0, "fedprox"),
+    ]
+    for row in rows:
+        assert 0 <= row["auc_micro_causal"]["mean"] <= 1
+        assert len(row["per_round"]) == 2
+        assert row["participants"] == 3
+        assert (row["bytes_up_per_round"] > 0) == (row["method"] == "fedprox")
+    assert len(list((tmp_path / "plots").iterdir())) == 2
+
+
+def test_a_table_of_cameras_in_text(tracks: Path, capsys: pytest.CaptureFixture[str]):
+    few = ["--rounds", "1", "--seeds", "1", "--methods", "fedbn,centralised"]
+    assert simulate(tracks, "--setting", "normal", *few, dataset="shanghaitech-tracks") == 0
+    out = capsys.readouterr().out
+    assert "normal             fedbn" in out
+    assert "camera 02" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--labelled-share", "0.5"], "says nothing"),
+        (["--labelled-share", "2"], "from 0 to 1"),
+        (["--secure", "--methods", "krum"], "krum"),
+        (["--secure", "--poison", "nan:0.2"], "NaN"),
+        (["--secure", "--compression", "int8"], "add up"),
+        (["--methods", "fedwhat"], "fedwhat"),
+        (["--methods", "fedbn"], "fedbn"),  # the student for clap has no normalisation
+        (["--methods", "local+tuned"], "for strategies"),
+        (["--option", "mu=1"], "METHOD.NAME=VALUE"),
+        (["--option", "fedprox.mu=-1", "--methods", "fedprox"], "mu"),
+        (["--participants", "99"], "12 clips"),
+    ],
+)
+def test_wishes_that_cannot_be_met_are_refused(features: Path, arguments: list[str], message: str):
+    with pytest.raises(ConfigError, match=message):
+        simulate(features, "--setting", "unlabelled", "--methods", "local", *arguments)
+
+
+def test_cameras_cannot_be_dealt_where_they_calibrate(tracks: Path):
+    arguments = ["--setting", "normal", "--participants", "2"]
+    with pytest.raises(ConfigError, match="cameras are the participants"):
+        simulate(tracks, *arguments, dataset="shanghaitech-tracks")
+
+
+def test_a_privacy_budget_becomes_noise(features: Path, capsys: pytest.CaptureFixture[str]):
+    few = ["--rounds", "2", "--local-epochs", "1", "--seeds", "1", "--format", "json"]
+    private = ["--setting", "unlabelled", "--methods", "fedavg", "--epsilon", "8"]
+    simulate(features, *few, *private)
+    assert 0.3 < json.loads(capsys.readouterr().out)["noise_multiplier"] < 3

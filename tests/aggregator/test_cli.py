@@ -1,0 +1,125 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aggregator.cli import FAILED, WRONG_INPUT, main
+from aggregator.compose import STORE, open_site
+from aggregator.config import load_config
+from aggregator.store import Store
+from edge.wire.weights import encode_weights
+
+CONFIG = """
+federation: street
+model: initial.safetensors
+rounds: {{quorum: {quorum}}}
+strategy: {{name: {strategy}}}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write(tmp_path)
+
+
+def write(folder: Path, strategy: str = "fedavg", quorum: int = 2, extra: str = "") -> Path:
+    about = {"student": json.dumps({"head": "density"}), "spec_versions": '["x-1"]'}
+    model = encode_weights({"w": np.zeros(3, np.float32)}, metadata=about)
+    (folder / "initial.safetensors").write_bytes(model)
+    path = folder / "aggregator.yaml"
+    path.write_text(CONFIG.format(strategy=strategy, quorum=quorum) + extra)
+    return path
+
+
+def asked(config: Path, command: str, capsys, *more: str):
+    assert main([command, "-c", str(config), "--format", "json", *more]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_provisioned_participants_are_listed_before_and_after_the_first_round(config, capsys):
+    made = asked(config, "provision", capsys, "door", "yard")
+    assert set(made["hosts"]) == {"door", "yard"}
+    open_site(load_config(config)).store.close()
+    with_store = asked(config, "participants", capsys)["participants"]
+    assert [one["name"] for one in with_store] == ["door", "yard"]
+    assert main(["participants", "-c", str(config)]) == 0
+    assert "never heard of" in capsys.readouterr().out
+
+
+def test_a_federation_that_has_begun_tells_how_it_stands(config, capsys):
+    main(["provision", "-c", str(config)])
+    open_site(load_config(config)).store.close()
+    capsys.readouterr()
+    status = asked(config, "status", capsys)
+    assert (status["number"], status["phase"], status["accepted_from"]) == (1, "updates", [])
+    assert [one["number"] for one in asked(config, "rounds", capsys)["rounds"]] == [1]
+    for command in ("status", "rounds"):
+        assert main([command, "-c", str(config)]) == 0
+        assert "updates" in capsys.readouterr().out
+
+
+def test_asking_writes_nothing(config, capsys):
+    main(["provision", "-c", str(config)])
+    open_site(load_config(config)).store.close()
+    store = config.parent / "data" / STORE
+    before = store.read_bytes()
+    capsys.readouterr()
+    asked(config, "status", capsys)
+    assert store.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["status", "rounds", "participants"])
+def test_before_the_first_run_there_is_nothing_to_ask(config, command, capsys):
+    assert main([command, "-c", str(config)]) == WRONG_INPUT
+    assert "has not begun" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("strategy", "quorum", "extra", "said"),
+    [
+        ("fedsum", 2, "", "does not exist"),
+        ("krum", 2, "", "at least"),
+        ("krum", 9, "secure: {threshold: 5}\nprivacy: {clip_norm: 1}\n", "secure"),
+    ],
+)
+def test_what_does_not_fit_together_ends_before_it_begins(
+    tmp_path, strategy, quorum, extra, said, capsys
+):
+    config = write(tmp_path, strategy, quorum, extra)
+    main(["provision", "-c", str(config)])
+    assert main(["run", "-c", str(config)]) == WRONG_INPUT
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "data" / STORE).exists()
+
+
+def test_a_model_that_does_not_say_what_it_is_is_refused(config, capsys):
+    main(["provision", "-c", str(config)])
+    model = config.parent / "initial.safetensors"
+    model.write_bytes(encode_weights({"w": np.zeros(3, np.float32)}))
+    assert main(["run", "-c", str(config)]) == WRONG_INPUT
+    assert "metadata" in capsys.readouterr().err
+
+
+def test_a_damaged_memory_is_told_and_not_touched(config, capsys):
+    (config.parent / "data").mkdir()
+    path = config.parent / "data" / STORE
+    path.write_bytes(b"not a database" * 100)
+    assert main(["status", "-c", str(config)]) == FAILED
+    assert "cannot be used" in capsys.readouterr().err
+    assert path.read_bytes().startswith(b"not a database")
+
+
+def test_a_newer_program_s_memory_is_refused(config, tmp_path, capsys):
+    store = Store(tmp_path / "data" / STORE)
+    store._db.execute("PRAGMA user_version = 99")
+    store.close()
+    assert main(["status", "-c", str(config)]) == FAILED
+    assert "format 99" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+def test_help_documents_the_exit_codes(arguments, capsys):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "exit codes" in capsys.readouterr().out

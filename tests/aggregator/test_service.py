@@ -1,0 +1,92 @@
+"""What the aggregating process does with bytes that it should not believe."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge.wire.letters import Letters
+from edge.wire.rounds import Join, Refused, decode_message, encode_message
+from tests.aggregator.world import TOPICS, World
+
+JOIN = encode_message(Join(round=1, takes_part=True, version="1"))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path, ("attic", "door"))
+
+
+def member(world: World, name: str):
+    return next((m for m in world.store.members() if m.name == name), None)
+
+
+def test_a_forged_message_is_refused_under_the_name_but_ends_no_update(world: World, caplog):
+    topic = TOPICS.up("attic", "join")
+    forger = Letters("attic", Ed25519PrivateKey.generate(), {}, {})
+    world.publish(topic, forger.seal(topic, "join", JOIN))
+    world.service.step(0.0)
+    assert member(world, "attic").refused == 1
+    assert "signature" in member(world, "attic").reason
+    assert "attic is refused" in caplog.text
+    (payload,) = world.broker.payloads(TOPICS.down("attic", "refused"))
+    body = world.hosts["attic"].letters.open(
+        TOPICS.down("attic", "refused"), payload, sender="aggregator", kind="refused"
+    )
+    assert decode_message(body, Refused).update is None
+
+
+def test_a_repeated_message_is_no_offence(world: World):
+    topic = TOPICS.up("attic", "join")
+    sealed = world.hosts["attic"].letters.seal(topic, "join", JOIN)
+    for _ in range(3):
+        world.publish(topic, sealed)
+    world.service.step(0.0)
+    assert member(world, "attic").refused == 0
+
+
+def test_strangers_are_named_once_and_not_answered(world: World, caplog):
+    stranger = Letters("stranger", Ed25519PrivateKey.generate(), {}, {})
+    topic = TOPICS.up("stranger", "join")
+    for _ in range(3):
+        world.publish(topic, stranger.seal(topic, "join", JOIN))
+    world.service.step(0.0)
+    assert caplog.text.count("stranger is not registered") == 1
+    assert member(world, "stranger") is None
+    assert not any("stranger/down" in message.topic for message in world.broker.received)
+
+
+@pytest.mark.parametrize("kind", ["join", "statistics", "update", "missing", "keys", "other"])
+def test_a_message_that_makes_no_sense_is_refused(world: World, kind: str):
+    topic = TOPICS.up("attic", kind)
+    world.publish(topic, world.hosts["attic"].letters.seal(topic, kind, b"{}"))
+    world.service.step(0.0)
+    assert member(world, "attic").refused == 1
+
+
+@pytest.mark.parametrize("topic", ["vad/fl/street/attic/blob/x/notanumber"])
+def test_chunks_of_nothing_are_ignored(world: World, topic: str):
+    world.publish(topic, b"x")
+    world.publish(TOPICS.blob("attic", "0" * 64, 0), b"x")
+    world.service.step(0.0)
+    assert len(world.service._uploads) == 0
+
+
+def test_the_announcement_is_retained_and_said_again_to_a_new_broker(world: World):
+    world.service.step(0.0)
+    assert TOPICS.round in world.broker.retained
+    world.broker.go()
+    world.broker.retained.clear()
+    world.broker.come(remembering=False)
+    world.service.step(0.0)
+    assert TOPICS.round in world.broker.retained
+
+
+def test_the_figures_tell_how_the_round_stands(world: World):
+    world.run()
+    read = world.service._metrics.registry.get_sample_value
+    assert read("vad_aggregator_round") == 4
+    assert read("vad_aggregator_broker_connected") == 1
+    world.now_s += 100.0
+    world.service.step(0.0)
+    assert read("vad_aggregator_updates_accepted", {"participant": "door"}) == 3
