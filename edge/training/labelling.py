@@ -24,6 +24,7 @@ from edge.training.pseudo_labels import (
     Flags,
     Gaussian,
     PValue,
+    Sign,
     corrected,
     labelled_segments,
     more_anomalous,
@@ -40,6 +41,7 @@ class LabelOptions:
 
     kind: NormKind = "descriptor"
     normalise: bool = True  # the spectrum, before its entropy; the paper does not
+    anomalous_by: Sign = "entropy"  # which of the two groups of videos
     p_value: PValue = "density"
     beta: float = BETA_GENERATE
     beta_refine: float = BETA_REFINE
@@ -83,7 +85,9 @@ class Labeller:
         groups = two_groups(statistics, seed=seed)
         anomalous = np.zeros(count, np.bool_)
         if groups.second is not None:
-            anomalous[long] = more_anomalous(statistics, groups.second)
+            anomalous[long] = more_anomalous(
+                statistics, groups.second, sign=self._options.anomalous_by
+            )
         anomalous = corrected(anomalous, said)
         report = LabelReport(
             videos=count,
