@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
 
 from edge.errors import TrainingError
 from edge.training.pseudo_labels import (
@@ -122,7 +123,6 @@ MIXTURE = [Gaussian(3.0, 0.25, 30), Gaussian(6.0, 4.0, 10)]
 
 @given(vectors(1, 10))
 def test_p_is_the_density_or_the_tail_of_the_mixture(z: np.ndarray):
-    stats = pytest.importorskip("scipy.stats")
     parts = [(0.75, stats.norm(3.0, 0.5)), (0.25, stats.norm(6.0, 2.0))]
     density = sum(share * part.pdf(z.astype(float)) for share, part in parts)
     far = [(share, part, np.abs(z.astype(float) - part.mean())) for share, part in parts]
