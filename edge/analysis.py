@@ -64,6 +64,10 @@ class Extractor:
         self._scene = SceneMotion()
         self._describer = Describer() if describing else None
 
+    def describe(self) -> None:
+        """Measure the descriptors too from the next frame on."""
+        self._describer = self._describer or Describer()
+
     def measure(self, percept: Percept) -> Measured:
         """All feature groups of one frame."""
         frame = percept.frame
@@ -161,17 +165,23 @@ class Judge:
         self._keeper = keeper
         self._extractor = Extractor(describing=keeper is not None)
         self._scorer = CameraScorer(model, labels=tuple(labels), adapt=adapt)
+        self._provide(model)
 
     @property
     def model(self) -> CameraModel:
         """What it judges by."""
         return self._scorer.model
 
+    def become(self, model: CameraModel, *, adapt: bool = False) -> None:
+        """Judge by another model from the next frame on; what was seen before goes on counting."""
+        self._scorer.become(model, adapt=adapt)
+        self._provide(model)
+
     def score(self, percept: Percept) -> FrameScore:
         """The frame's score; frames come in order."""
         frame, measured = percept.frame, self._extractor.measure(percept)
         score = self._scorer.observe(
-            measured.scored,
+            (*measured.scored, *measured.described),
             percept.tracks,
             index=frame.index,
             time_s=frame.time_s,
@@ -181,6 +191,11 @@ class Judge:
         if self._keeper is not None:
             _keep(self._keeper, percept, measured, score.score)
         return score
+
+    def _provide(self, model: CameraModel) -> None:
+        """See that what the model's student reads is measured."""
+        if model.student is not None and model.student.reads_scene:
+            self._extractor.describe()
 
 
 def _keep(keeper: Keeper, percept: Percept, measured: Measured, score: float | None) -> None:

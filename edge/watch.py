@@ -31,6 +31,9 @@ class Watch:
 
     A finished learning period is evaluated by ``submit``, so that no frame of another camera
     waits for it. ``adapt`` goes on learning from unsuspicious frames; see ADAPT_FROM_S.
+
+    What it has learnt itself is its *own* model. It judges by another where a generation gives one
+    that is not older, and by its own again when the generation goes.
     """
 
     def __init__(
@@ -61,12 +64,22 @@ class Watch:
         self._saved_s: float | None = None  # frame time of the latest try, or of the first frame
         self._unsaved = False  # the disk refused what was learnt
         self._written = _stamp(model_path)
+        self._given: CameraModel | None = None  # by the generation in force; any thread writes it
+        self._own = model
         self._mind = self._appoint(model) if model else self._enrol()
 
     @property
     def model(self) -> CameraModel | None:
         """What it judges by; None while it learns."""
         return self._mind.model if isinstance(self._mind, Judge) else None
+
+    def follow(self, given: CameraModel | None) -> None:
+        """Judge by a generation's model, or by its own again, from the next frame on.
+
+        Any thread may ask. Frames, tracks and events go on; what was learnt after the given model
+        counts more.
+        """
+        self._given = given
 
     @property
     def learnt_share(self) -> float | None:
@@ -86,20 +99,21 @@ class Watch:
         if isinstance(self._mind, Pupil):
             self._learn(self._mind, percept)
             return None
-        if self._unsaved or self._adapts(self._mind.model):
-            self._save_now_and_then(self._mind.model, percept.frame.time_s)
+        self._turn_to(self._mind, self._wanted())
+        if self._own is not None and (self._unsaved or self._adapts(self._mind.model)):
+            self._save_now_and_then(self._own, percept.frame.time_s)
         return self._mind.score(percept)
 
     def save(self) -> None:
         """Keep what the disk does not have yet; a failure is logged. Call when no frame comes."""
         if self._lesson is not None and self._lesson.done():
             self._finish(self._lesson)
-        model = self.model
-        if model is None:
+        own = self._own
+        if own is None:
             return
-        adapted = self._adapts(model) and self._saved_s is not None
+        adapted = self._adapts(own) and self._saved_s is not None
         if adapted or self._unsaved:
-            self._keep(model)
+            self._keep(own)
 
     def _enrol(self) -> Pupil:
         log.info(
@@ -111,7 +125,22 @@ class Watch:
         return Pupil(self._camera, self._plan, keeper=self._keeper)
 
     def _adapts(self, model: CameraModel) -> bool:
-        return self._adapt and model.learnt_from_s >= ADAPT_FROM_S
+        """A student was calibrated beside the other terms as they were: with it none moves."""
+        seasoned = model.learnt_from_s >= ADAPT_FROM_S
+        return self._adapt and seasoned and model.student is None
+
+    def _wanted(self) -> CameraModel | None:
+        own, given = self._own, self._given
+        if own is None or given is None or own.created_s > given.created_s:
+            return own
+        return given
+
+    def _turn_to(self, judge: Judge, model: CameraModel | None) -> None:
+        if model is not None and model is not judge.model:
+            judge.become(model, adapt=self._adapts(model))
+            log.info(
+                "camera %s: judged by %s, threshold %s", self._camera, model.version, model.budget
+            )
 
     def _appoint(self, model: CameraModel) -> Judge:
         return Judge(model, labels=self._labels, adapt=self._adapts(model), keeper=self._keeper)
@@ -138,7 +167,7 @@ class Watch:
             fault = None if isinstance(error, VadError) else error  # a traceback for our own faults
             log.warning("camera %s goes on learning: %s", self._camera, error, exc_info=fault)
             return
-        model = lesson.result()
+        model = self._own = lesson.result()
         self._mind = self._appoint(model)
         log.info("camera %s has learnt: threshold %s", self._camera, model.budget)
         self._keep(model)

@@ -12,6 +12,7 @@ from edge.scoring.model import ScoringOptions
 from edge.scoring.store import load_camera_model, save_camera_model
 from edge.watch import Watch
 from tests.fakes.percepts import percept
+from tests.fakes.students import learnt
 
 PERIOD_S = 20.0
 PLAN = LearningPlan(period_s=PERIOD_S, alarms_per_day=2.0, options=ScoringOptions(size=50))
@@ -231,3 +232,72 @@ def test_a_model_that_fit_wrote_meanwhile_is_not_overwritten(make, model, tmp_pa
     watch.save()
     assert load_camera_model(path, SPECS).created_s == 1.0
     assert "restart to go by it" in watch.problem
+
+
+@pytest.fixture(scope="module")
+def theirs():
+    """What a generation gives."""
+    return learnt("density", frames=300, created_s=2e9)
+
+
+class TestFollowing:
+    """A generation gives the camera another model while it watches."""
+
+    @pytest.fixture
+    def own(self, model):
+        return replace(model, created_s=1e9)
+
+    @pytest.mark.parametrize("head", ["density", "clap"])
+    def test_scores_flow_on_and_no_frame_is_lost(self, make, own, head):
+        shelf = Shelf()
+        watch = make(own, keeper=shelf)
+        scores = show(watch, 30)
+        watch.follow(learnt(head, created_s=2e9))
+        scores += show(watch, 60, 30)
+        watch.follow(None)
+        scores += show(watch, 10, 90)
+        assert [score.index for score in scores] == list(range(100))
+        assert [time_s for _, _, time_s, _ in shelf.kept] == [1000 + k / 5 for k in range(100)]
+        assert watch.model is own
+
+    def test_without_a_store_a_scene_student_is_heard_too(self, make, own):
+        theirs = learnt("clap", created_s=2e9)
+        watch = make(own)
+        show(watch, 5)
+        watch.follow(replace(theirs, terms=theirs.terms[-1:]))
+        scores = show(watch, 20, 5)
+        assert [bool(score.regions) for score in scores] == [False] * 15 + [True] * 5
+
+    def test_it_judges_by_the_model_from_the_next_frame_on(self, make, own, theirs):
+        watch = make(own)
+        watch.follow(theirs)
+        assert watch.model is own
+        show(watch, 1)
+        assert watch.model is theirs
+
+    def test_what_it_learnt_later_counts_more(self, make, own, theirs):
+        later = replace(own, created_s=3e9)
+        watch = make(later)
+        watch.follow(theirs)
+        show(watch, 1)
+        assert watch.model is later
+
+    def test_a_camera_that_learns_follows_nobody(self, make, desk, theirs):
+        watch = make()
+        watch.follow(replace(theirs, created_s=1.0))
+        show(watch, FRAMES)
+        desk.teach()
+        show(watch, 2, FRAMES)
+        assert watch.model.student is None
+
+    def test_only_what_is_its_own_is_saved_and_nothing_adapts_beside_a_student(
+        self, make, own, theirs, tmp_path
+    ):
+        watch = make(replace(own, learnt_from_s=7200.0), adapt=True)
+        assert not watch._adapts(replace(theirs, learnt_from_s=7200.0))
+        show(watch, 5)
+        watch.follow(theirs)
+        show(watch, 5, 5)
+        watch.save()
+        saved = load_camera_model(tmp_path / "door.safetensors", SPECS)
+        assert saved.created_s == own.created_s

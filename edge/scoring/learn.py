@@ -3,23 +3,30 @@
 Everything that is calibrated is calibrated out of sample: the footage is cut into FOLDS stretches
 of time, and the distances of each stretch come from a normality that has seen the others only.
 Neighbouring frames are nearly copies, so folds of shuffled rows would call everything familiar.
+A student comes as it is: how far it is from what it was taught on this very footage shows on
+footage that taught nobody (``edge.adoption``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.errors import NotLearntError
+from edge.features import scene_segment
 from edge.scoring.calibration import TailCalibration, threshold_for_budget
 from edge.scoring.footage import NormalFootage, Table
 from edge.scoring.fusion import fuse
 from edge.scoring.model import DEFAULT_OPTIONS, CameraModel, ScoringOptions, Term
 from edge.scoring.normality import Normality, kind_of
+from edge.scoring.scene_reel import SceneFootage
 from edge.scoring.smoothing import Smoother
 from edge.scoring.standardise import Standardiser
+from edge.scoring.student import StudentTerm
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -30,6 +37,16 @@ LEAST_ROWS = 50
 SLICE_ROWS = 2048  # bounds the memory of a distance matrix
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """The rows of a student, and the rows that they are in each frame."""
+
+    rows: Table  # R rows
+    runs: Sequence[npt.NDArray[np.intp]]  # indices of rows that follow each other; R in all
+    shown: Table  # S rows: one as often as it is in force
+    which: npt.NDArray[np.intp]  # (S,) the row that each one shows
+
+
 def learn_camera(
     footage: NormalFootage,
     *,
@@ -37,20 +54,27 @@ def learn_camera(
     alarms_per_day: float,
     created_s: float,
     options: ScoringOptions = DEFAULT_OPTIONS,
+    student: StudentTerm | None = None,
 ) -> CameraModel:
     """Fit all terms, calibrate them, and set the threshold from the false-alarm budget.
 
-    Raises NotLearntError when the footage shows too little.
+    A ``student`` becomes the last term; the footage must hold the groups that it reads
+    (``edge.scoring.student.INPUTS``). Scene segments are described for a student alone and are no
+    term of their own. Raises NotLearntError when the footage shows too little.
     """
-    tables = [table for table in footage.tables() if len(table.frame) >= LEAST_ROWS]
+    found = footage.tables()
+    scored = [table for table in found if table.spec not in scene_segment.SPECS]
+    tables = [table for table in scored if len(table.frame) >= LEAST_ROWS]
     if not tables:
-        seen = sum(len(table.frame) for table in footage.tables())
+        seen = sum(len(table.frame) for table in scored)
         raise NotLearntError(
             f"camera {camera}: {footage.seconds:.0f} s of footage showed only {seen} segments, "
             f"at least {LEAST_ROWS} are needed: learn from more footage, or at a busier time"
         )
     time_s = footage.time_s
     learnt = [_learn_term(table, time_s, options) for table in tables]
+    if student is not None:
+        learnt.append(_learn_student(student, found, time_s, options, camera=camera))
     fused = fuse(np.stack([surprise for _, surprise in learnt]))
     evidence = TailCalibration.fit(fused)
     budget = threshold_for_budget(
@@ -79,13 +103,56 @@ def _learn_term(
     kind = kind_of(table.spec, options.normality)
     away = _out_of_sample(points, table.frame * FOLDS // len(time_s), kind, options)
     calibration = TailCalibration.fit(away)
-    smoothed = _along_the_way(table, calibration.surprise(away), time_s, options)
-    largest = np.zeros(len(time_s), np.float32)  # of every frame, one without regions included
-    np.maximum.at(largest, table.frame, smoothed)
+    largest = largest_in_frames(table, calibration.surprise(away), time_s, options)
     level = TailCalibration.fit(largest)
     normality = kind.fit(points, size=options.size, seed=options.seed)
     term = Term(table.spec, standardiser, normality, calibration, level)
     return term, level.surprise(largest)
+
+
+def _learn_student(
+    student: StudentTerm,
+    tables: Sequence[Table],
+    time_s: npt.NDArray[np.float64],
+    options: ScoringOptions,
+    *,
+    camera: str,
+) -> tuple[Term, Array]:
+    """The same for a student: what its scores mean on this camera."""
+    seen = _read_by(student, tables, time_s)
+    rows = 0 if seen is None else len(seen.rows.frame)
+    if seen is None or rows < LEAST_ROWS:
+        raise NotLearntError(
+            f"camera {camera}: its footage holds {rows} segments of {student.features.group}, "
+            f"to calibrate student {student.version} takes {LEAST_ROWS}: wait for more footage"
+        )
+    standardiser = Standardiser.fit(seen.rows.spec, seen.rows.values, seen.rows.place)
+    points = standardiser.apply(seen.rows.values, seen.rows.place)
+    away = np.concatenate([student.distance(points[part]) for part in seen.runs])
+    calibration = TailCalibration.fit(away)
+    surprise = calibration.surprise(away)[seen.which]
+    largest = largest_in_frames(seen.shown, surprise, time_s, options)
+    level = TailCalibration.fit(largest)
+    term = Term(student.features, standardiser, student, calibration, level)
+    return term, level.surprise(largest)
+
+
+def _read_by(
+    student: StudentTerm, tables: Sequence[Table], time_s: npt.NDArray[np.float64]
+) -> _Read | None:
+    """What a student reads of the footage; None where nothing of that is there."""
+    if student.reads_scene:
+        scene = SceneFootage.of(tables, time_s)
+        if scene is None:
+            return None
+        shown, which = scene.shown()
+        starts = np.flatnonzero(np.diff(scene.run)) + 1
+        return _Read(scene.segments, np.split(np.arange(len(scene.run)), starts), shown, which)
+    for table in tables:
+        if table.spec == student.features:
+            rows = np.arange(len(table.frame))
+            return _Read(table, [rows], table, rows)
+    return None
 
 
 def _out_of_sample(
@@ -101,6 +168,18 @@ def _out_of_sample(
         parts = np.array_split(points[held], held.sum() // SLICE_ROWS + 1)
         away[held] = np.concatenate([normality.distance(part) for part in parts])
     return away
+
+
+def largest_in_frames(
+    table: Table, surprise: Array, time_s: npt.NDArray[np.float64], options: ScoringOptions
+) -> Array:
+    """The largest smoothed surprise in each of T frames at time_s (T,); 0 where nothing is seen.
+
+    ``surprise`` (R,) belongs to the rows of the table.
+    """
+    largest = np.zeros(len(time_s), np.float32)
+    np.maximum.at(largest, table.frame, _along_the_way(table, surprise, time_s, options))
+    return largest
 
 
 def _along_the_way(

@@ -4,26 +4,45 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.domain.features import FeatureSpec
 from edge.scoring.calibration import BudgetThreshold, TailCalibration
-from edge.scoring.normality import Normality
 from edge.scoring.standardise import Standardiser
+from edge.scoring.student import StudentTerm
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
 
+class Distance(Protocol):
+    """What tells how far standardised rows are from normal: a ``Normality`` or a student."""
+
+    def distance(self, points: Array) -> Array:
+        """Larger is stranger: (N, d) → (N,)."""
+        ...
+
+    def update(self, points: Array) -> None:
+        """Take in normal rows seen later, where it can."""
+        ...
+
+    def state(self) -> dict[str, Array]:
+        """What is kept of it with the camera."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Term:
-    """One feature group's normality, calibrated to decades of surprise."""
+    """What is normal for one feature group, calibrated to decades of surprise.
+
+    A student's term may be of a group that has a term of its own.
+    """
 
     spec: FeatureSpec
     standardiser: Standardiser
-    normality: Normality
+    normality: Distance
     calibration: TailCalibration  # of a region's distance
     level: TailCalibration  # of the largest smoothed surprise in a frame: a crowd has more of them
 
@@ -60,9 +79,16 @@ class CameraModel:
         return self.budget.threshold
 
     @property
+    def student(self) -> StudentTerm | None:
+        """The student among its terms."""
+        found = (term.normality for term in self.terms)
+        return next((each for each in found if isinstance(each, StudentTerm)), None)
+
+    @property
     def version(self) -> str:
-        """Names this model in alerts: when it was learnt, in UTC."""
-        return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.created_s))
+        """Names this model in alerts: when it was learnt, in UTC, and its student."""
+        learnt = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.created_s))
+        return f"{learnt}-{self.student.version}" if self.student else learnt
 
     @property
     def spec_versions(self) -> tuple[str, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -16,14 +18,28 @@ from edge.errors import FeatureVersionError
 from edge.scoring.fusion import fuse
 from edge.scoring.model import CameraModel
 from edge.scoring.reasons import Judged, reason
+from edge.scoring.scene_reel import WHOLE, SceneReel
 from edge.scoring.smoothing import Smoother
 from edge.scoring.standardise import place_of
+from edge.scoring.student import SCENE_SPEC
 
 Array: TypeAlias = npt.NDArray[np.float32]
+_Key: TypeAlias = tuple[str, int, float, float]  # group, which of its terms, memory, prior
 
 ADAPT_EVERY_S = 1.0  # neighbouring frames teach the same
 ADAPT_BELOW = 0.5  # of the threshold: only what is clearly normal teaches
 NEAR_DECADES = 1.0  # below the threshold: tracks with less are left out of the answer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sight:
+    """One group's rows of a frame and how far they are from what one term calls normal."""
+
+    order: int  # of the term in the model
+    features: Features
+    place: Array  # (N, 2)
+    standardised: Array  # (N, d)
+    distance: Array  # (N,)
 
 
 class CameraScorer:
@@ -35,21 +51,34 @@ class CameraScorer:
 
     def __init__(self, model: CameraModel, *, labels: Sequence[str], adapt: bool = False) -> None:
         """``labels``: the detector's class names; an empty list calls everything "object"."""
-        self._model = model
-        self._terms = {term.spec.spec_version: k for k, term in enumerate(model.terms)}
-        self._groups = {term.spec.group for term in model.terms}
         self._labels = labels
-        self._adapt = adapt
         self._adapted_s = float("-inf")
-        options = model.options
-        self._smoothers = [
-            Smoother(memory_s=options.memory_s, prior_s=options.prior_s) for _ in model.terms
-        ]
+        self._smoothers: dict[_Key, Smoother] = {}
+        self._reel = SceneReel()
+        self.become(model, adapt=adapt)
 
     @property
     def model(self) -> CameraModel:
         """What it scores with, including what ``adapt`` has added."""
         return self._model
+
+    def become(self, model: CameraModel, *, adapt: bool = False) -> None:
+        """Score by another model from the next frame on.
+
+        What has gathered along the way of tracks and cells goes on in terms that both have: it is
+        in decades of surprise, which mean the same in every model of a camera.
+        """
+        self._model = model
+        self._adapt = adapt
+        self._orders: dict[str, list[int]] = {}  # of the terms of each group
+        for order, term in enumerate(model.terms):
+            self._orders.setdefault(term.spec.spec_version, []).append(order)
+        self._groups = {term.spec.group for term in model.terms}
+        self._keys = _keys(model)
+        self._smoothers = {key: self._smoothers.get(key) or _smoother(key) for key in self._keys}
+        student = model.student
+        self._reel = self._reel.resized(student.spec.window if student else 1)
+        self._scene: _Sight | None = None  # of the segment in force
 
     def observe(
         self,
@@ -65,11 +94,11 @@ class CameraScorer:
 
         Raises FeatureVersionError for a group that was learnt in another version.
         """
-        parts = [
-            self._judge(group, tracks, time_s, width, height)
-            for group in features
-            if len(group) and self._knows(group)
+        seen = [
+            *self._sights(features, width, height),
+            *self._scene_sights(features, time_s),
         ]
+        parts = [self._judge(sight, tracks, time_s) for sight in seen]
         levels = self._levels(parts, tracks)  # (terms, 1 + tracks): the whole frame, each track
         scores = self._model.evidence.surprise(fuse(levels))
         if self._adapt and scores[0] < ADAPT_BELOW * self._model.threshold:
@@ -81,7 +110,7 @@ class CameraScorer:
 
     def _knows(self, group: Features) -> bool:
         """A group that the learning footage hardly showed is silent; a changed one is an error."""
-        if group.spec.spec_version in self._terms:
+        if group.spec.spec_version in self._orders:
             return True
         if group.spec.group in self._groups:
             learnt = ", ".join(self._model.spec_versions)
@@ -91,21 +120,47 @@ class CameraScorer:
             )
         return False
 
-    def _judge(
-        self, group: Features, tracks: Tracks, time_s: float, width: int, height: int
-    ) -> Judged:
-        order = self._terms[group.spec.spec_version]
-        term = self._model.terms[order]
-        place = place_of(group.boxes_xyxy, width, height)
-        standardised = term.standardiser.apply(group.values, place)
-        surprise = term.calibration.surprise(term.normality.distance(standardised))
-        smoothed = self._smoothers[order].step(group.track_id, group.cells, surprise, time_s)
+    def _sights(self, features: Sequence[Features], width: int, height: int) -> Iterator[_Sight]:
+        """Every group that has rows, through each of its terms."""
+        for group in features:
+            if not len(group) or not self._knows(group):
+                continue
+            place = place_of(group.boxes_xyxy, width, height)
+            for order in self._orders[group.spec.spec_version]:
+                term = self._model.terms[order]
+                standardised = term.standardiser.apply(group.values, place)
+                distance = term.normality.distance(standardised)
+                yield _Sight(order, group, place, standardised, distance)
+
+    def _scene_sights(self, features: Sequence[Features], time_s: float) -> Iterator[_Sight]:
+        """The scene segment that is in force, through the student, if that looks at scenes."""
+        for order in self._orders.get(SCENE_SPEC.spec_version, ()):
+            changed = self._reel.push(features, time_s)
+            if changed or self._scene is None:
+                self._scene = self._look_at_scene(order)
+            if self._scene is not None:
+                yield self._scene
+
+    def _look_at_scene(self, order: int) -> _Sight | None:
+        newest = self._reel.newest
+        if newest is None:
+            return None
+        term, values = self._model.terms[order], self._reel.values
+        points = term.standardiser.apply(values, np.repeat(WHOLE, len(values), axis=0))
+        distance = term.normality.distance(points)
+        return _Sight(order, newest, WHOLE, points[-1:], distance[-1:])
+
+    def _judge(self, sight: _Sight, tracks: Tracks, time_s: float) -> Judged:
+        term, group = self._model.terms[sight.order], sight.features
+        surprise = term.calibration.surprise(sight.distance)
+        smoother = self._smoothers[self._keys[sight.order]]
+        smoothed = smoother.step(group.track_id, group.cells, surprise, time_s)
         return Judged(
-            order,
+            sight.order,
             term,
             group,
-            place,
-            standardised,
+            sight.place,
+            sight.standardised,
             level=term.level.surprise(smoothed),
             speaks_of=_speaks_of(group, tracks),
         )
@@ -162,6 +217,21 @@ class CameraScorer:
             score=score,
             reason=reason(*why),
         )
+
+
+def _keys(model: CameraModel) -> list[_Key]:
+    """Terms of two models whose keys are equal may share their evidence."""
+    seen: Counter[str] = Counter()
+    keys = []
+    for version in model.spec_versions:
+        keys.append((version, seen[version], model.options.memory_s, model.options.prior_s))
+        seen[version] += 1
+    return keys
+
+
+def _smoother(key: _Key) -> Smoother:
+    _, _, memory_s, prior_s = key
+    return Smoother(memory_s=memory_s, prior_s=prior_s)
 
 
 def _speaks_of(group: Features, tracks: Tracks) -> npt.NDArray[np.bool_]:

@@ -1,5 +1,7 @@
 """One file per camera: arrays as safetensors, the rest as JSON in its header.
 
+A student is named there, not kept: it lives once for all cameras that were calibrated with it.
+
 Read strictly: a damaged or foreign file is refused with a clear message, never half-used.
 Written atomically: whoever reads sees the old file or the new one.
 """
@@ -24,6 +26,7 @@ from edge.scoring.calibration import BudgetThreshold, TailCalibration
 from edge.scoring.model import CameraModel, ScoringOptions, Term
 from edge.scoring.normality import kind_of
 from edge.scoring.standardise import Standardiser
+from edge.scoring.student import StudentTerm
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
 
@@ -36,15 +39,24 @@ def save_camera_model(path: Path, model: CameraModel) -> None:
     write_atomically(path, payload)
 
 
-def load_camera_model(path: Path, specs: Iterable[FeatureSpec]) -> CameraModel:
+def load_camera_model(
+    path: Path, specs: Iterable[FeatureSpec], *, student: StudentTerm | None = None
+) -> CameraModel:
     """Read the model of one camera; ``specs`` are the feature groups this program computes.
 
-    Raises ModelError for a missing, damaged or foreign file, FeatureVersionError when the camera
-    was learnt with features of another version.
+    ``student``: the one that the camera was calibrated with; None: it has none. Raises ModelError
+    for a missing, damaged or foreign file and for another student, FeatureVersionError when the
+    camera was learnt with features of another version.
     """
     header, arrays = _read(path)
+    named, given = header.get("student"), student.version if student else None
+    if named != given:
+        raise ModelError(
+            f"{path}: calibrated with student {named or 'none'}, not {given or 'none'}: "
+            "use it with its own generation, or learn the camera anew"
+        )
     try:
-        return _model(header, arrays, {spec.spec_version: spec for spec in specs})
+        return _model(header, arrays, {spec.spec_version: spec for spec in specs}, student)
     except FeatureVersionError as error:
         raise FeatureVersionError(f"{path}: {error}; learn the camera anew") from None
     except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -76,7 +88,8 @@ def _damaged(path: Path, what: str) -> ModelError:
 
 
 def _header(model: CameraModel) -> dict[str, Any]:
-    return {
+    student = {"student": model.student.version} if model.student else {}  # its term is the last
+    return student | {
         "camera": model.camera,
         "spec_versions": list(model.spec_versions),
         "options": asdict(model.options),
@@ -95,15 +108,25 @@ def _arrays(model: CameraModel) -> Arrays:
     return parts
 
 
-def _model(header: dict[str, Any], arrays: Arrays, specs: Mapping[str, FeatureSpec]) -> CameraModel:
+def _model(
+    header: dict[str, Any],
+    arrays: Arrays,
+    specs: Mapping[str, FeatureSpec],
+    student: StudentTerm | None,
+) -> CameraModel:
     options = ScoringOptions(**header["options"])
-    terms = tuple(
-        _term(str(order), version, arrays, specs, options)
-        for order, version in enumerate(header["spec_versions"])
-    )
+    versions = list(header["spec_versions"])
+    if student is not None and versions.pop() != student.features.spec_version:
+        raise ValueError(f"its last term is not of student {student.version}")
+    terms = [
+        _term(str(order), _known(version, specs), arrays, options)
+        for order, version in enumerate(versions)
+    ]
+    if student is not None:
+        terms.append(_term(str(len(terms)), student.features, arrays, options, student))
     return CameraModel(
         camera=str(header["camera"]),
-        terms=terms,
+        terms=tuple(terms),
         evidence=TailCalibration.from_state(_state(arrays, "evidence.")),
         budget=BudgetThreshold(**header["budget"]),
         options=options,
@@ -112,29 +135,32 @@ def _model(header: dict[str, Any], arrays: Arrays, specs: Mapping[str, FeatureSp
     )
 
 
-def _term(
-    prefix: str,
-    version: str,
-    arrays: Arrays,
-    specs: Mapping[str, FeatureSpec],
-    options: ScoringOptions,
-) -> Term:
+def _known(version: str, specs: Mapping[str, FeatureSpec]) -> FeatureSpec:
     if version not in specs:
         known = ", ".join(specs) or "none"
         raise FeatureVersionError(f"learnt with {version}, this program computes {known}")
+    return specs[version]
+
+
+def _term(
+    prefix: str,
+    spec: FeatureSpec,
+    arrays: Arrays,
+    options: ScoringOptions,
+    student: StudentTerm | None = None,
+) -> Term:
+    own = kind_of(spec, options.normality).from_state
     term = Term(
-        spec=specs[version],
+        spec=spec,
         standardiser=Standardiser.from_state(_state(arrays, f"{prefix}.standardiser.")),
-        normality=kind_of(specs[version], options.normality).from_state(
-            _state(arrays, f"{prefix}.normality.")
-        ),
+        normality=student or own(_state(arrays, f"{prefix}.normality.")),
         calibration=TailCalibration.from_state(_state(arrays, f"{prefix}.calibration.")),
         level=TailCalibration.from_state(_state(arrays, f"{prefix}.level.")),
     )
-    width = len(specs[version])
+    width = len(spec)
     term.normality.distance(np.zeros((1, width), np.float32))  # raises ValueError on a mismatch
     if term.standardiser.spread.shape != (width,):
-        raise ValueError(f"{version} has {width} features")
+        raise ValueError(f"{spec.spec_version} has {width} features")
     return term
 
 

@@ -175,6 +175,9 @@ def test_a_disk_that_hangs_neither_holds_up_the_analysis_nor_the_end(tmp_path, m
     assert keeper.counts["lost"] >= 2
     assert "wait for the disk" in keeper.problem
     hanging.set()
+    monkeypatch.setattr(store, "CLOSE_S", 60.0)
+    keeper.close()  # its writer must not outlive this test
+    assert not keeper._writer.is_alive()
 
 
 def test_a_damaged_clip_is_left_out_named_and_counted(tmp_path, caplog):
