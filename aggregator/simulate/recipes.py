@@ -16,9 +16,6 @@ from edge.model.spec import StudentSpec
 from edge.training.labelling import LabelOptions
 from edge.training.plan import LocalPlan
 
-SCAFFOLD_RATE = 0.01
-"""SCAFFOLD corrects plain gradient descent: its learning rate where the recipe uses Adam."""
-
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -31,6 +28,7 @@ class Recipe:
     noise: tuple[float, float] = (0.05, 1.0)  # of ``density``, in spreads
     labels: LabelOptions = field(default_factory=LabelOptions)  # of ``clap``
     clip_norm: float = 1.0  # of a delta, where noise is added
+    descent_rate: float = 0.01  # of plain descent in Adam's place: SCAFFOLD corrects nothing else
     strategy: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # options by name
 
     def spec(self, head: Head, width: int) -> StudentSpec:
@@ -47,7 +45,7 @@ class Recipe:
         """The same with stochastic gradient descent without momentum, as SCAFFOLD needs it."""
         if self.plan.optimiser == "sgd":
             return replace(self, plan=replace(self.plan, momentum=0.0))
-        plan = replace(self.plan, optimiser="sgd", learning_rate=SCAFFOLD_RATE, momentum=0.0)
+        plan = replace(self.plan, optimiser="sgd", learning_rate=self.descent_rate, momentum=0.0)
         return replace(self, plan=plan)
 
 
@@ -72,8 +70,9 @@ TRACKS_CLAP = Recipe(
     ),
     rounds=10,
     hidden=128,
-    # an excess is large where something is strange, so large and uneven norms are what is looked for
+    # an excess is large where something is strange, so large, uneven norms are looked for
     labels=LabelOptions(kind="excess", anomalous_by="spread", p_value="upper"),
+    descent_rate=0.1,  # comes to Adam's training loss in as many epochs; 0.01 to twice that
     strategy=SERVER,
 )
 # CLAP, section 4.1 and its released code: plain descent, 10 rounds, FC 512 - 32 - 1
