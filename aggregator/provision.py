@@ -156,9 +156,9 @@ def host_config(site: Site, host: str, folder: str = "/etc/vad-edge/keys") -> di
             "port": site.broker_port,
             "prefix": site.prefix,
             "tls": {
-                "ca_file": f"{folder}/{CA_CERT}",
-                "cert_file": f"{folder}/host.crt",
-                "key_file": f"{folder}/host.key",
+                "ca": f"{folder}/{CA_CERT}",
+                "cert": f"{folder}/host.crt",
+                "key": f"{folder}/host.key",
             },
         },
         "federation": {

@@ -23,6 +23,7 @@ EXIT_CODES = """exit codes:
   2    the command line or the configuration is wrong, or what it names: a file that is missing or
        cannot be used, an address that is none
   3    check: a camera or the broker did not answer, or data_dir cannot be written
+  4    learn: a student was trained, but not adopted; the message says why
   130  interrupted
 """
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
@@ -62,22 +63,29 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_check(commands)
     _add_fit(commands)
+    _add_models(commands)
+    _add_learn(commands)
+    _add_ledger(commands)
     _add_eval(commands)
     _add_bench(commands)
     return parser
 
 
 def _add(commands: Commands, name: str, module: str, purpose: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
+    parser = _parser_of(commands, name, purpose)
+    parser.set_defaults(module=module)
+    parser.add_argument("-v", "--verbose", action="store_true", help="log every detail")
+    return parser
+
+
+def _parser_of(commands: Commands, name: str, purpose: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
         name,
         help=purpose,
         description=purpose,
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(module=module)
-    parser.add_argument("-v", "--verbose", action="store_true", help="log every detail")
-    return parser
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
@@ -133,6 +141,56 @@ def _add_fit(commands: Commands) -> None:
     parser.add_argument("--footage", type=Path, nargs="+", help="files; default: the camera itself")
     parser.add_argument("--seconds", type=_positive, help="stop after so much footage")
     _add_format(parser)
+
+
+def _add_learn(commands: Commands) -> None:
+    purpose = "train this host's student on what its cameras stored, alone or in a federation"
+    parser = _add(commands, "learn", "edge.commands.learn", purpose)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("-c", "--config", type=Path, metavar="FILE")
+    what.add_argument(
+        "--initial", type=Path, metavar="FILE", help="only make the model a federation begins with"
+    )
+    parser.add_argument(
+        "--head",
+        choices=("density", "clap", "temporal"),
+        default="density",
+        help="of --initial; a host's own is in its configuration",
+    )
+    parser.add_argument("--hidden", type=_count, default=256, help="width of --initial")
+    parser.add_argument(
+        "--until-eof", action="store_true", help="stop when standard input ends, as run needs it"
+    )
+    _add_format(parser)
+
+
+def _add_ledger(commands: Commands) -> None:
+    purpose = "show what has left this host over the federation: when, how much, which schema"
+    parser = _add(commands, "ledger", "edge.commands.ledger", purpose)
+    _add_config(parser)
+    parser.add_argument(
+        "--days", type=_positive, default=1.0, help="single departures of so many days"
+    )
+    _add_format(parser)
+
+
+def _add_models(commands: Commands) -> None:
+    purpose = "list the adopted students, show one, or go back to an earlier one"
+    parser = _add(commands, "models", "edge.commands.models", purpose)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for action, said in (
+        ("list", "which students there are and which one judges"),
+        ("show", "why one was adopted; checks all of it"),
+        ("rollback", "judge by another one; vad-edge run follows by itself"),
+    ):
+        doing = _parser_of(actions, action, said)
+        if action == "show":
+            doing.add_argument("version", metavar="VERSION")
+        if action == "rollback":
+            what = "VERSION, or none for no student; default: what judged before"
+            doing.add_argument("version", nargs="?", metavar="VERSION", help=what)
+        _add_config(doing)
+        _add_format(doing)
 
 
 def _add_eval(commands: Commands) -> None:

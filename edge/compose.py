@@ -16,6 +16,7 @@ from edge.alerts.zones import Zone
 from edge.analysis import SPECS, LearningPlan
 from edge.config import CameraSection, DetectorSection, EdgeConfig, MqttSection
 from edge.errors import FeatureVersionError, ModelError
+from edge.generation import Generations
 from edge.ingest.feed import CameraFeed
 from edge.ingest.latest import Mailbox
 from edge.ingest.masks import PrivacyMasks
@@ -132,6 +133,26 @@ def store_path(config: EdgeConfig) -> Path:
     return config.data_dir / "features"
 
 
+def learning_path(config: EdgeConfig) -> Path:
+    """Where the learning process keeps its lock, its checkpoints and its latest outcome."""
+    return config.data_dir / "learning"
+
+
+def outcome_path(config: EdgeConfig) -> Path:
+    """What became of the latest training."""
+    return learning_path(config) / "outcome.json"
+
+
+def federation_path(config: EdgeConfig) -> Path:
+    """What a host keeps as a participant: its desk, what stays here, the ledgers."""
+    return config.data_dir / "federation"
+
+
+def ledger_path(config: EdgeConfig) -> Path:
+    """What has left this host over the federation."""
+    return federation_path(config) / "ledger.sqlite"
+
+
 def make_store(config: EdgeConfig) -> FeatureStore | None:
     """What keeps features to learn from; None: nothing does."""
     section = config.learning.store
@@ -186,6 +207,11 @@ def recall_model(config: EdgeConfig, camera: str) -> CameraModel | None:
     except OSError as error:
         log.error("camera %s: %s cannot be moved: %s", camera, path, error.strerror)
     return None
+
+
+def make_generations(config: EdgeConfig) -> Generations:
+    """The adopted students of the host, and its cameras' models that go with them."""
+    return Generations(config.data_dir / "models")
 
 
 def limits(model: CameraModel, *, cooldown_s: float) -> Limits:

@@ -106,6 +106,17 @@ class StoreSection(Section):
     max_megabytes: Positive = 1000.0  # of each camera
 
 
+class StudentSection(Section):
+    """The small network that this host trains on what it stored, in a process of its own."""
+
+    enabled: bool = False  # ``run`` sees to it; ``vad-edge learn`` trains whenever it is called
+    head: Literal["density", "clap", "temporal"] = "density"
+    every_h: Positive = 24.0  # ``run``: after the end of the last training
+    steps: int = Field(default=3000, ge=1)  # batches of a training
+    hidden: int = Field(default=256, ge=8)  # width of the network
+    tried_on_s: Positive = 600.0  # footage of each camera on which a new student is tried
+
+
 class LearningSection(Section):
     """How a camera learns what is normal."""
 
@@ -115,6 +126,29 @@ class LearningSection(Section):
     # the scores of what it has seen. Drift then shows as alarms, never as silent blindness.
     adapt: bool = False
     store: StoreSection = StoreSection()
+    student: StudentSection = StudentSection()
+
+    @model_validator(mode="after")
+    def _student_reads_the_store(self) -> LearningSection:
+        if self.student.enabled and not self.store.enabled:
+            raise ValueError("student.enabled needs store.enabled: it learns from what is stored")
+        return self
+
+
+class PrivacySection(Section):
+    """All that this host may ever give away of its footage to a federation (Gaussian noise)."""
+
+    epsilon: Positive
+    delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+
+
+class FederationSection(Section):
+    """The hosts with which this one learns; ``vad-aggregator provision`` writes the first three."""
+
+    name: Id
+    signing_key: Path
+    aggregator_key: Path
+    privacy: PrivacySection | None = None  # default: as the federation asks, without a limit
 
 
 class AlertsSection(Section):
@@ -157,7 +191,14 @@ class EdgeConfig(Section):
     learning: LearningSection = LearningSection()
     alerts: AlertsSection = AlertsSection()
     snapshots: SnapshotsSection = SnapshotsSection()
+    federation: FederationSection | None = None
     cameras: Annotated[dict[Id, CameraSection], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _federation_is_met_over_mqtt(self) -> EdgeConfig:
+        if self.federation is not None and not self.mqtt.enabled:
+            raise ValueError("federation needs mqtt.enabled: it is met on the broker")
+        return self
 
 
 def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> EdgeConfig:
@@ -197,6 +238,10 @@ def _anchored(config: EdgeConfig, folder: Path) -> EdgeConfig:
     detector = config.detector.model_copy(
         update={"model": at(config.detector.model), "labels": at(config.detector.labels)}
     )
+    federation = config.federation
+    if federation is not None:
+        keys = {name: at(getattr(federation, name)) for name in ("signing_key", "aggregator_key")}
+        federation = federation.model_copy(update=keys)
     cameras = {
         name: camera.model_copy(update={"source": _anchored_source(camera.source, folder)})
         for name, camera in config.cameras.items()
@@ -207,6 +252,7 @@ def _anchored(config: EdgeConfig, folder: Path) -> EdgeConfig:
             "data_dir": at(config.data_dir),
             "mqtt": config.mqtt.model_copy(update={"tls": tls}),
             "detector": detector,
+            "federation": federation,
         }
     )
 

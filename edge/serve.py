@@ -30,10 +30,12 @@ from edge.alerts.desk import AlertDesk
 from edge.alerts.homeassistant import discovery_messages
 from edge.alerts.outbox import Outbox
 from edge.alerts.publisher import Publisher
+from edge.apprentice import Apprentice, make_apprentice
 from edge.compose import (
     enabled_cameras,
     limits,
     make_broker,
+    make_generations,
     make_snapshots,
     make_store,
     make_zones,
@@ -42,6 +44,7 @@ from edge.config import CameraSection, EdgeConfig, load_config
 from edge.errors import ConfigError, MalformedMessageError, SourceUnusableError, VadError
 from edge.lock import sole_user
 from edge.post import Post, make_posts
+from edge.renewal import Renewal
 from edge.scoring.model import CameraModel
 from edge.signals import stop_on_signals
 from edge.training.store import StoreFigures
@@ -65,20 +68,30 @@ def run(options: argparse.Namespace) -> int:
     stop = stop_on_signals()
     config = load_config(options.config)
     with sole_user(config.data_dir):
-        Host(config).run(stop)
+        Host(config, apprentice=make_apprentice(config, options.config)).run(stop)
     return 0
 
 
 class Host:
     """All cameras of a host, from streams to alerts."""
 
-    def __init__(self, config: EdgeConfig, *, events: TextIO = sys.stdout) -> None:
-        """``events`` gets the alerts as JSON lines where MQTT is not enabled."""
+    def __init__(
+        self,
+        config: EdgeConfig,
+        *,
+        apprentice: Apprentice | None = None,
+        events: TextIO = sys.stdout,
+    ) -> None:
+        """``events`` gets the alerts as JSON lines where MQTT is not enabled.
+
+        ``apprentice``: who trains beside; None: nobody does.
+        """
         cameras = dict(enabled_cameras(config))
         if not cameras:
             raise ConfigError("no camera is enabled: set enabled: true for one")
         self.stopwatch = Stopwatch()
         self._config = config
+        self._apprentice = apprentice
         self._began_s = time.monotonic()
         self._topics = Topics(config.mqtt.prefix, config.host)
         self._outbox = Outbox(config.data_dir / "outbox.sqlite")
@@ -99,6 +112,11 @@ class Host:
             desk_lock=self._desk_lock,
             stopwatch=self.stopwatch,
             keeper=self._store,
+        )
+        self._renewal = Renewal(
+            make_generations(config),
+            {name: post.watch for name, post in self.posts.items()},
+            opened=lambda camera: self._desk.counts(camera).opened,
         )
 
     def run(self, stop: threading.Event) -> None:
@@ -123,6 +141,8 @@ class Host:
 
     def _end(self) -> None:
         """Bounded however cameras and broker hang: feeds end together, alerts wait on the disk."""
+        if self._apprentice is not None:
+            self._apprentice.stop()
         with ThreadPoolExecutor(len(self.posts)) as pool:
             list(pool.map(lambda post: post.feed.stop(), self.posts.values()))
         for worker in self._workers:
@@ -152,7 +172,14 @@ class Host:
                 *self._publisher.problems,
                 *(problem for post in self.posts.values() for problem in post.problems),
                 *([self._store.problem] if self._store and self._store.problem else []),
+                *([self._renewal.problem] if self._renewal.problem else []),
+                *(
+                    [self._apprentice.problem]
+                    if self._apprentice and self._apprentice.problem
+                    else []
+                ),
             ],
+            learning=self._apprentice.said if self._apprentice else "",
             cameras=[self._camera_stats(name) for name in self.posts],
         )
 
@@ -225,6 +252,9 @@ class Host:
         while not stop.is_set():
             now_s = time.monotonic()
             self._demand_threads()
+            self._renewal.look()
+            if self._apprentice is not None and self._store is not None:
+                self._apprentice.look([self._store.figures(name).clips for name in self.posts])
             for name, post in self.posts.items():
                 self._look_at(name, post)
             if now_s >= stats_due_s:

@@ -181,3 +181,19 @@ def test_any_text_loads_or_is_refused_as_a_config_error(tmp_path_factory, text: 
     except ConfigError:
         return
     assert isinstance(yaml.safe_load(text), dict)
+
+
+FEDERATION = "federation:\n  name: street\n  signing_key: me.key\n  aggregator_key: it.pub\n"
+
+
+def test_keys_of_a_federation_lie_beside_the_file(tmp_path: Path):
+    federation = load_config(write(tmp_path, SMALL + FEDERATION), {}).federation
+    assert federation is not None
+    assert federation.signing_key == tmp_path / "me.key"
+    assert federation.aggregator_key == tmp_path / "it.pub"
+
+
+def test_settings_of_learning_that_exclude_each_other(tmp_path: Path):
+    assert "mqtt.enabled" in mistakes(tmp_path, SMALL + FEDERATION + "mqtt: {enabled: false}\n")
+    text = "learning: {student: {enabled: true}, store: {enabled: false}}\n"
+    assert "store.enabled" in mistakes(tmp_path, SMALL + text)

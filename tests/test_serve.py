@@ -10,6 +10,7 @@ from io import StringIO
 import pytest
 
 from edge import compose, serve
+from edge.adoption import Shadow, Verdict
 from edge.analysis import Pupil
 from edge.compose import learning_plan, model_path
 from edge.config import EdgeConfig, load_config
@@ -20,17 +21,20 @@ from edge.errors import (
     SourceUnusableError,
     VadError,
 )
+from edge.generation import Generations
 from edge.scoring.store import save_camera_model
 from edge.serve import Host
 from edge.wire.events import decode_event
 from edge.wire.states import CameraStatus, decode_status
 from edge.wire.stats import decode_stats, encode_stats
+from tests.fakes import students
 from tests.fakes.broker import FakeBroker
 from tests.fakes.footage import feed
 from tests.fakes.percepts import percept
 from tests.fakes.scores import frame_score, region
 from tests.fakes.sources import FakePicture, FakeSource, noise_planes
 
+TRIED = Verdict(True, "better", (Shadow("door", 3600.0, 2.0, 0, 0),))
 STATUS, SWITCH = "vad/h/door/status", "vad/h/door/detect/set"
 
 
@@ -268,6 +272,41 @@ def test_a_learnt_camera_alarms_by_its_model_and_a_silent_one_ends_its_events(ma
     assert told == ["new", "end"]
 
 
+def test_a_generation_is_followed_while_it_runs_and_its_limits_are_armed(make, tmp_path):
+    own = learnt(make_config(tmp_path), threshold=2.0)
+    house = make()
+    post, host = house.host.posts["door"], house.host
+
+    def look(frames):
+        """Some seconds of the host's life: frames are scored, the host looks after itself."""
+        scores = [post.watch.observe(seen) for seen in frames]
+        host._renewal.look()
+        if host._renewal._work is not None:
+            host._renewal._work.exception(timeout=60)
+        host._look_at("door", post)
+        return scores
+
+    look(map(percept, range(5)))
+    assert host.stats().model_version == own.version
+    for index in range(4):
+        host._desk.take(frame_score(time.time() + index / 5, region(1, 9.0)), percept(index).frame)
+    generations = Generations(tmp_path / "models")
+    model = students.learnt(frames=300, created_s=4e9)
+    version = generations.add(students.artifact(), {"door": model}, TRIED, created_s=4e9)
+    generations.point_to(version, reason="better")
+    scores = [score for k in range(5, 20, 5) for score in look(map(percept, range(k, k + 5)))]
+    assert all(score is not None for score in scores)
+    assert host.stats().model_version == version
+    assert host._desk._alarms["door"].limits.raise_at == pytest.approx(model.threshold)
+    assert host._desk.counts("door").opened == 1
+
+    (tmp_path / "models" / "current.json").write_text("{")
+    look([])
+    look([])
+    assert any("go on with the models that they have" in p for p in host.stats().problems)
+    assert post.watch.model.version == version
+
+
 def test_no_camera_at_all_is_a_mistake(tmp_path):
     config = EdgeConfig.model_validate(
         {"host": "h", "data_dir": tmp_path, "cameras": {"a": {"source": "x", "enabled": False}}}
@@ -291,3 +330,29 @@ def test_without_a_broker_nothing_but_events_is_printed_and_each_ends_with_the_f
     assert news
     assert sorted(news) == sorted(ends)
     assert "camera door is online" in done.stderr
+
+
+class FakeApprentice:
+    problem, said = "it failed", "waiting"
+
+    def __init__(self):
+        self.seen = []
+        self.stopped = False
+
+    def look(self, clips):
+        self.seen.append(list(clips))
+
+    def stop(self):
+        self.stopped = True
+
+
+def test_whoever_learns_beside_is_looked_after_and_taken_along(make):
+    house = make(scripts={"door": [pictures(5)]})
+    apprentice = house.host._apprentice = FakeApprentice()
+    house.run()
+    assert apprentice.seen[0] == [0]
+    assert apprentice.stopped
+    stats = house.host.stats()
+    assert stats.learning == "waiting"
+    assert "it failed" in stats.problems
+    assert decode_stats(encode_stats(stats)) == stats

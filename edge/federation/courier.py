@@ -8,6 +8,7 @@ published that the byte ledger has not written down before.
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -41,7 +42,9 @@ from edge.wire.sender import Sender
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
-INBOX = 1024  # messages and chunks that wait: 100 MB at most
+INBOX = 1024  # messages and chunks that wait
+INBOX_BYTES = 128 * 2**20  # of them all
+KEEP_HEARD_EVERY_S = 60.0
 SCHEMA = "fl-{kind}-1"  # as the byte ledger names what leaves
 CHUNK_SCHEMA = "fl-blob-1"
 
@@ -76,7 +79,7 @@ class Courier:
         ledger: Ledger,
         trainer: Trainer,
         on_model: Callable[[Received], None] = lambda _: None,
-        now_s: Callable[[], float] = time.time,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """``on_model`` hears of every model of the federation; the broker is the caller's."""
         self._participant = participant
@@ -94,10 +97,11 @@ class Courier:
         self._trainer = trainer
         self._on_model = on_model
         self._now_s = now_s
-        self._inbox = Inbox[Input](INBOX)
+        self._inbox = Inbox[Input](INBOX, limit_bytes=INBOX_BYTES)
         self._lessons: queue.SimpleQueue[Measure | Train | None] = queue.SimpleQueue()
         self._sender = Sender(broker, wake=self._inbox.wake)
         self._connections = 0
+        self._kept_heard_s = -math.inf
 
     def run(self, stop: threading.Event) -> None:
         """Take part until ``stop`` is set; a training that is under way is then abandoned."""
@@ -119,6 +123,12 @@ class Courier:
         for action in actions + self._participant.tick(self._now_s()):
             self._do(action)
         self._sender.pump()
+        self._keep_heard(self._now_s())
+
+    def _keep_heard(self, now_s: float) -> None:
+        if now_s - self._kept_heard_s >= KEEP_HEARD_EVERY_S:
+            self._kept_heard_s = now_s
+            self._desk.remember(self._letters.heard())
 
     def _look_at_link(self) -> list[Action]:
         connections = self._broker.state.connections
@@ -166,13 +176,13 @@ class Courier:
     # Handlers of the broker, on its thread.
 
     def _hear_round(self, topic: str, payload: bytes) -> None:
-        self._inbox.put(lambda now_s: self._announced(topic, payload, now_s))
+        self._inbox.put(lambda now_s: self._announced(topic, payload, now_s), len(payload))
 
     def _hear_answer(self, topic: str, payload: bytes) -> None:
-        self._inbox.put(lambda now_s: self._answered(topic, payload, now_s))
+        self._inbox.put(lambda now_s: self._answered(topic, payload, now_s), len(payload))
 
     def _hear_chunk(self, topic: str, payload: bytes) -> None:
-        self._inbox.put(lambda now_s: self._chunk(topic, payload, now_s))
+        self._inbox.put(lambda now_s: self._chunk(topic, payload, now_s), len(payload))
 
     # Untrusted bytes, on our own thread.
 

@@ -2,8 +2,8 @@
 
 A departure is written down, on the disk, *before* it is sent: a process that dies in between has
 recorded too much, never too little. What is not on the list of schemas does not leave at all, and
-neither does anything that cannot be written down. Single departures are kept for a while; the sums
-for ever.
+neither does anything that cannot be written down. Single departures are kept for a year, as many as
+``MAX_DEPARTURES``; the sums for ever.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ ALLOWED_SCHEMAS: Final = frozenset(
 """All that may ever leave a host over the federation. There is no other place that adds to it."""
 
 KEPT_S = 365 * 86_400.0
+MAX_DEPARTURES = 500_000  # that are kept: 60 MB
 _FORMAT = 1  # PRAGMA user_version of the tables below
 _TABLES = """
 CREATE TABLE departures (
@@ -72,11 +73,17 @@ class Ledger:
     """The byte ledger of one host; may be used from several threads, read by other processes."""
 
     def __init__(
-        self, path: Path, *, kept_s: float = KEPT_S, now_s: Callable[[], float] = time.time
+        self,
+        path: Path,
+        *,
+        kept_s: float = KEPT_S,
+        max_departures: int = MAX_DEPARTURES,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
         """Open or create; StorageError where that fails: without a ledger nothing leaves."""
         self._path = path
         self._kept_s = kept_s
+        self._max_departures = max_departures
         self._now_s = now_s
         self._lock = threading.Lock()
         with self._storage():
@@ -102,9 +109,11 @@ class Ledger:
         now_s = self._now_s()
         with self._lock, self._storage(), self._db:
             row = (now_s, schema, topic, size_bytes)
-            self._db.execute("INSERT INTO departures VALUES (?, ?, ?, ?)", row)
+            newest = self._db.execute("INSERT INTO departures VALUES (?, ?, ?, ?)", row).lastrowid
             self._db.execute(_ADD, (schema, size_bytes))
             self._db.execute("DELETE FROM departures WHERE time_s < ?", (now_s - self._kept_s,))
+            oldest = (newest or 0) - self._max_departures
+            self._db.execute("DELETE FROM departures WHERE rowid <= ?", (oldest,))
 
     def totals(self) -> dict[str, Total]:
         """Schema → all that ever left under it."""

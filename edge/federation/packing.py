@@ -28,6 +28,17 @@ class Packing:
         """``budget``: with one, nothing leaves without noise, nor beyond the budget."""
         self._budget = budget
 
+    def check(self, privacy: Privacy | None) -> None:
+        """PrivacyError where nothing may leave under these terms, whatever is trained."""
+        if self._budget is None:
+            return
+        if privacy is None or privacy.noise_multiplier == 0:
+            raise PrivacyError(
+                "this host has a privacy budget and the federation asks for no noise: nothing "
+                "is sent; ask its operator to set privacy.noise_multiplier"
+            )
+        self._budget.check(privacy.noise_multiplier)
+
     def pack(self, delta: Weights, settings: Settings, rest: Weights | None) -> Packed:
         """Compress ``delta`` and the ``rest`` of earlier ones; noise comes first.
 
@@ -49,14 +60,10 @@ class Packing:
 
     def protect(self, delta: Weights, privacy: Privacy | None) -> Weights:
         """Clip, add noise, pay."""
-        noise = 0.0 if privacy is None else privacy.noise_multiplier
-        if self._budget is not None and noise == 0:
-            raise PrivacyError(
-                "this host has a privacy budget and the federation asks for no noise: nothing "
-                "is sent; ask its operator to set privacy.noise_multiplier"
-            )
+        self.check(privacy)
         if privacy is None:
             return delta
+        noise = privacy.noise_multiplier
         if noise == 0:
             return clipped(delta, privacy.clip_norm)
         private = noised(delta, clip_norm=privacy.clip_norm, noise_multiplier=noise)

@@ -16,10 +16,11 @@ from edge.errors import MalformedMessageError, VadError
 from edge.federation.actions import Action, Measure, Received, Say, SendChunks, Train
 from edge.federation.desk import Desk
 from edge.federation.masked import MaskedSession
+from edge.federation.model_fetch import ModelFetch
 from edge.federation.packing import Packed, Packing
-from edge.wire.fetch import Fetch
 from edge.wire.masks import Passed, Roster
 from edge.wire.rounds import (
+    MAX_REASON,
     Accepted,
     Announcement,
     Component,
@@ -28,6 +29,7 @@ from edge.wire.rounds import (
     Mode,
     Phase,
     Refused,
+    Settings,
     Statistics,
 )
 
@@ -60,9 +62,9 @@ class Participant:
         self._version = version
         self._resend_s = resend_s
         self._now: Announcement | None = None
-        self._model: Weights | None = None  # of the announced round, once it is here
-        self._fetch: Fetch | None = None
+        self._models = ModelFetch(desk)
         self._joined = 0  # round
+        self._away: tuple[int, float] | None = None  # round and deadline of what we stay away from
         self._component: Component | None = None  # of the announced round
         self._busy: Announcement | None = None  # what the trainer works on
         self._due_s: dict[str, float] = {}  # kind → when to say it again
@@ -71,26 +73,20 @@ class Participant:
     def announced(self, announcement: Announcement, now_s: float) -> list[Action]:
         """The aggregator says how the round stands."""
         before = self._now
-        if before is not None and announcement.round < before.round:
-            log.warning("round %d was announced after %d", announcement.round, before.round)
-        if before is None or announcement.round != before.round:
+        self._desk.turn_to(announcement.run, announcement.round)
+        if before is None or _round_of(announcement) != _round_of(before):
             self._component = None
-        if before is None or announcement.model.id != before.model.id:
-            self._model, self._fetch = None, None
+            self._joined = 0
+        self._models.want(announcement.model)
         self._now = announcement
         self._due_s.clear()
         return self.tick(now_s)
 
     def chunk(self, blob: str, offset: int, payload: bytes, now_s: float) -> list[Action]:
         """A piece of the model, or of something that we do not want."""
-        fetch = self._fetch
-        if fetch is None or fetch.blob.id != blob:
+        if self._now is None or not self._models.add(blob, offset, payload, now_s):
             return []
-        try:
-            fetch.add(offset, payload, now_s)
-        except MalformedMessageError as error:
-            log.warning("a chunk of the model is not taken: %s", error)
-        return self._unwrap(fetch, now_s) if fetch.complete else self._ask(fetch, now_s)
+        return self._seek(self._now, now_s)
 
     def missing(self, message: Missing) -> list[Action]:
         """The aggregator wants bytes of our update."""
@@ -123,8 +119,8 @@ class Participant:
         if task is None:
             return []
         if component is None:
-            return [*self._stay_away(task.round, "no normal footage yet"), *self.tick(now_s)]
-        if self._now is not None and self._now.round == task.round:
+            return [*self._stay_away(task, "no normal footage yet"), *self.tick(now_s)]
+        if self._now is not None and _round_of(self._now) == _round_of(task):
             self._component = component
         return self.tick(now_s)
 
@@ -133,29 +129,33 @@ class Participant:
         task, self._busy = self._busy, None
         if task is None or self._now is None:
             return []
-        if self._now.round != task.round and task.settings.mode is Mode.SYNCHRONOUS:
+        over = self._now.round != task.round and task.settings.mode is Mode.SYNCHRONOUS
+        if over or self._now.run != task.run:
             log.warning("round %d ended before our training did; its result is lost", task.round)
             return self.tick(now_s)
         try:
             if task.settings.masking is None:
-                packed = self._packing.pack(delta, task.settings, self._desk.residual())
+                packed = self._pack(delta, task.settings)
                 self._desk.take_on(task, num_examples, packed)
             else:
                 words = self._packing.encode(delta, num_examples, task.settings)
                 self._desk.keep_words(task.round, words)
         except VadError as error:
-            return self._give_up(task.round, error, now_s)
+            return self._give_up(task, error, now_s)
         return self.tick(now_s)
+
+    def _pack(self, delta: Weights, settings: Settings) -> Packed:
+        return self._packing.pack(delta, settings, self._desk.residual(settings.privacy))
 
     def roster(self, message: Roster, now_s: float) -> list[Action]:
         """Secure aggregation: who takes part in the session."""
         session = self._session
-        if session is None or session.name != message.session:
+        if session is None or session.name != message.session or self._now is None:
             return []
         try:
             session.take_roster(message)
         except VadError as error:
-            return self._give_up(self._round_now(), error, now_s)
+            return self._give_up(self._now, error, now_s)
         return self.tick(now_s)
 
     def shares(self, message: Passed, now_s: float) -> list[Action]:
@@ -169,20 +169,18 @@ class Participant:
     def failed(self, error: VadError, now_s: float) -> list[Action]:
         """The trainer could not: this round goes on without us."""
         task, self._busy = self._busy, None
-        return [] if task is None else self._give_up(task.round, error, now_s)
+        return [] if task is None else self._give_up(task, error, now_s)
 
-    def _give_up(self, number: int, error: VadError, now_s: float) -> list[Action]:
-        log.error("round %d: we take no part: %s", number, error)
-        return [*self._stay_away(number, str(error)), *self.tick(now_s)]
-
-    def _round_now(self) -> int:
-        return 0 if self._now is None else self._now.round
+    def _give_up(self, task: Announcement, error: VadError, now_s: float) -> list[Action]:
+        log.error("round %d: we take no part: %s", task.round, error)
+        if self._now is not None and _round_of(task) == _round_of(self._now):
+            self._session = None
+        return [*self._stay_away(task, str(error)), *self.tick(now_s)]
 
     def reconnected(self, now_s: float) -> list[Action]:
         """The connection is new: what was said last may be lost."""
         self._due_s.clear()
-        if self._fetch is not None:
-            self._fetch.quiet()
+        self._models.quiet()
         return self.tick(now_s)
 
     def tick(self, now_s: float) -> list[Action]:
@@ -192,9 +190,9 @@ class Participant:
         if work is not None and self._is_due("update", now_s):
             actions.append(Say(work.offer))
         announcement = self._now
-        if announcement is None:
+        if announcement is None or self._away == _occasion(announcement):
             return actions
-        if self._model is None:
+        if self._models.model is None:
             return actions + self._seek(announcement, now_s)
         if announcement.settings.masking is not None:
             actions += self._take_part_masked(announcement, now_s)
@@ -203,33 +201,15 @@ class Participant:
         return actions
 
     def _seek(self, announcement: Announcement, now_s: float) -> list[Action]:
-        """Find the announced model on the disk, or ask for what is missing of it."""
-        if self._fetch is None:
-            self._model = self._desk.model(announcement.model.id)
-            if self._model is not None:
-                return [*self._welcome(), *self.tick(now_s)]
-            self._fetch = self._desk.begin_fetch(announcement.model)
-            if self._fetch.complete:  # it was, when we were killed
-                return self._unwrap(self._fetch, now_s)
-        return self._ask(self._fetch, now_s)
-
-    def _unwrap(self, fetch: Fetch, now_s: float) -> list[Action]:
-        self._fetch = None  # whatever is in it: fetched again if it is no model
+        """Go on to find the announced model."""
         try:
-            self._model = self._desk.keep_model(fetch)
+            missing = self._models.seek(now_s)
         except MalformedMessageError as error:
-            log.error("the announced model cannot be used: %s; it is fetched again", error)
-            return []
-        return [*self._welcome(), *self.tick(now_s)]
-
-    def _ask(self, fetch: Fetch, now_s: float) -> list[Action]:
-        missing = fetch.ask(now_s)
+            return self._give_up(announcement, error, now_s)
+        model = self._models.model
+        if model is not None:
+            return [Received(announcement, model), *self.tick(now_s)]
         return [Say(missing)] if missing else []
-
-    def _welcome(self) -> list[Action]:
-        assert self._now is not None
-        assert self._model is not None
-        return [Received(self._now, self._model)]
 
     def _take_part(self, announcement: Announcement, now_s: float) -> list[Action]:
         actions = self._join(announcement)
@@ -238,7 +218,7 @@ class Participant:
         if announcement.phase is Phase.STATISTICS:
             actions += self._measure(announcement, now_s)
         elif announcement.phase is Phase.UPDATES:
-            actions += self._begin_training(announcement)
+            actions += self._begin_training(announcement, now_s)
         return actions
 
     def _take_part_masked(self, announcement: Announcement, now_s: float) -> list[Action]:
@@ -259,10 +239,9 @@ class Participant:
             if word is not None and self._is_due(word.kind, now_s):
                 actions.append(Say(word))
             if session.ready and not session.masked and phase is Phase.UPDATES:
-                actions += self._mask(announcement, session) if prepared else self._learn()
+                actions += self._mask(announcement, session) if prepared else self._learn(now_s)
         except VadError as error:
-            self._session = None
-            return actions + self._give_up(number, error, now_s)
+            return actions + self._give_up(announcement, error, now_s)
         return actions
 
     def _enter(self, announcement: Announcement) -> MaskedSession:
@@ -281,14 +260,19 @@ class Participant:
         assert self._desk.work is not None
         return [Say(self._desk.work.offer)]
 
-    def _learn(self) -> list[Action]:
+    def _learn(self, now_s: float) -> list[Action]:
         assert self._now is not None
-        return [] if self._busy else self._begin_training(self._now)
+        return [] if self._busy else self._begin_training(self._now, now_s)
 
-    def _begin_training(self, announcement: Announcement) -> list[Action]:
-        assert self._model is not None
+    def _begin_training(self, announcement: Announcement, now_s: float) -> list[Action]:
+        model = self._models.model
+        assert model is not None
+        try:
+            self._packing.check(announcement.settings.privacy)
+        except VadError as error:  # before a long training whose result would have to stay here
+            return self._give_up(announcement, error, now_s)
         self._busy = announcement
-        return [Train(announcement, self._model)]
+        return [Train(announcement, model)]
 
     def _join(self, announcement: Announcement) -> list[Action]:
         if self._joined == announcement.round or announcement.phase is Phase.FINISHED:
@@ -304,9 +288,12 @@ class Participant:
             return [Say(Statistics(round=announcement.round, component=self._component))]
         return []
 
-    def _stay_away(self, number: int, reason: str) -> list[Action]:
-        self._desk.skip(number)
-        away = Join(round=number, takes_part=False, reason=reason[:1000], version=self._version)
+    def _stay_away(self, task: Announcement, reason: str) -> list[Action]:
+        """Until the next round, or until this one is extended: it may depend on us."""
+        self._away = _occasion(task)
+        self._joined = 0
+        shown = reason[:MAX_REASON]
+        away = Join(round=task.round, takes_part=False, reason=shown, version=self._version)
         return [Say(away)]
 
     def _is_due(self, kind: str, now_s: float) -> bool:
@@ -314,3 +301,11 @@ class Participant:
             return False
         self._due_s[kind] = now_s + self._resend_s
         return True
+
+
+def _round_of(announcement: Announcement) -> tuple[str, int]:
+    return announcement.run, announcement.round
+
+
+def _occasion(announcement: Announcement) -> tuple[int, float]:
+    return announcement.round, announcement.deadline_s

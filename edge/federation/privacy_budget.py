@@ -97,12 +97,23 @@ class PrivacyBudget:
         """How many updates were paid for."""
         return sum(self._spent.values())
 
+    def check(self, noise_multiplier: float) -> None:
+        """PrivacyError where ``spend`` would raise it: such an update need not be computed."""
+        self._after(noise_multiplier)
+
     def spend(self, noise_multiplier: float) -> float:
         """Pay for one update, durably, before it is sent; returns the ε spent by then.
 
         PrivacyError where it would exceed the budget, StorageError where it cannot be written
         down. After either the update must not be sent.
         """
+        after, total = self._after(noise_multiplier)
+        _write(self._path, after)
+        self._spent = after
+        return total
+
+    def _after(self, noise_multiplier: float) -> tuple[dict[float, int], float]:
+        """What will be spent with one update more, and its ε."""
         after = dict(self._spent)
         after[noise_multiplier] = after.get(noise_multiplier, 0) + 1
         total = epsilon_of(after, self._delta) if noise_multiplier > 0 else math.inf
@@ -112,9 +123,7 @@ class PrivacyBudget:
                 f"{self.rounds} rounds, the next would make it {total:.3g} (δ {self._delta:.1g}); "
                 "this host takes part no longer; it still receives models"
             )
-        _write(self._path, after)
-        self._spent = after
-        return total
+        return after, total
 
 
 def _read(path: Path) -> dict[float, int]:

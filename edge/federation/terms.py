@@ -13,9 +13,6 @@ from edge.model.spec import StudentSpec
 from edge.training.plan import LocalPlan
 from edge.wire.rounds import Settings
 
-CONTROL = "control/"
-"""Before the names of SCAFFOLD's control variates, in the published model and in updates."""
-
 _CONTROL_VARIATES = "control_variates"  # of a rule; its other fields are those of a plan
 _PLAN = TypeAdapter(LocalPlan)
 

@@ -11,25 +11,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
 from zlib import crc32
 
-import numpy as np
-import numpy.typing as npt
-
 from edge.atomic import write_atomically
-from edge.domain.weights import Weights, shapes_of
+from edge.domain.weights import Weights
 from edge.errors import TrainingError
 from edge.federation.feedback import read_residual
-from edge.federation.terms import CONTROL, Terms, terms_of
+from edge.federation.terms import Terms, terms_of
 from edge.training.fit import Trained, train_locally
-from edge.training.plan import new_control
+from edge.training.local_round import Own, local_round, starting_point, without_control
 from edge.training.pseudo_labels import Gaussian
 from edge.training.teaching import Teacher
 from edge.wire.rounds import Announcement, Component
 from edge.wire.weights import encode_weights
-
-Delta: TypeAlias = dict[str, npt.NDArray[np.float32]]
 
 REFRESH_S = 3600.0  # after which the footage is read anew
 KEPT, CONTROL_FILE = "kept.safetensors", "control.safetensors"
@@ -73,53 +67,46 @@ class HostTrainer:
         VadError where there is nothing to learn from, or training fails.
         """
         terms = terms_of(announcement.settings)
-        shared = {name: array for name, array in model.items() if not name.startswith(CONTROL)}
-        start = self._with_kept(shared, terms)
-        own = self._control(shared) if terms.control_variates else {}
-        correction = {name: model[CONTROL + name] - array for name, array in own.items()}
+        own = Own(self._load(KEPT), self._load(CONTROL_FILE))
         with self._working:
             teacher = self._informed(terms, announcement)
-            trained = self._train(terms, start, teacher, announcement.round, correction)
-            teacher.review(terms.spec, trained.weights)
-        leaves = terms.plan.shared(shared)
-        self._save(KEPT, {n: a for n, a in trained.weights.items() if n not in leaves})
-        delta = {name: trained.weights[name] - start[name] for name in leaves}
-        if correction:
-            rate = terms.plan.learning_rate
-            after = new_control(
-                correction, start, trained.weights, steps=trained.steps, learning_rate=rate
+            done = local_round(
+                terms.spec,
+                model,
+                teacher.lesson(),
+                terms.plan,
+                own,
+                seed=self._chance(announcement),
+                control_variates=terms.control_variates,
+                should_stop=self._should_stop,
             )
-            self._save(CONTROL_FILE, after)
-            delta |= {CONTROL + name: after[name] - own[name] for name in after}
-        return delta, trained.num_examples
+            teacher.review(terms.spec, done.trained.weights)
+        self._save(KEPT, done.own.weights)
+        self._save(CONTROL_FILE, done.own.control)
+        return done.delta, done.trained.num_examples
 
     def personalised(self, announcement: Announcement, model: Weights) -> tuple[Terms, Trained]:
         """The federation's model as this host will use it: one more local epoch, cooling down."""
         terms = terms_of(announcement.settings)
         plan = replace(terms.plan, epochs=1, local_epochs=0, proximal=0.0, decay="cosine")
-        tuned = replace(terms, plan=plan)
-        shared = {name: array for name, array in model.items() if not name.startswith(CONTROL)}
+        start = starting_point(without_control(model), self._load(KEPT), terms.plan)
         with self._working:
-            teacher = self._informed(terms, announcement)
-            start = self._with_kept(shared, terms)
-            trained = self._train(tuned, start, teacher, announcement.round, {})
-        return terms, trained
-
-    def _train(
-        self, terms: Terms, start: Weights, teacher: Teacher, number: int, correction: Delta
-    ) -> Trained:
-        trained = train_locally(
-            terms.spec,
-            start,
-            teacher.lesson(),
-            terms.plan,
-            seed=crc32(f"{self._participant}/{number}".encode()),
-            correction=correction or None,
-            should_stop=self._should_stop,
-        )
+            lesson = self._informed(terms, announcement).lesson()
+            trained = train_locally(
+                terms.spec,
+                start,
+                lesson,
+                plan,
+                seed=self._chance(announcement),
+                should_stop=self._should_stop,
+            )
         if not trained.complete:
             raise TrainingError("training was stopped before its end")
-        return trained
+        return terms, trained
+
+    def _chance(self, announcement: Announcement) -> int:
+        """The seed of a round."""
+        return crc32(f"{self._participant}/{announcement.round}".encode())
 
     def _informed(self, terms: Terms, announcement: Announcement) -> Teacher:
         """The teacher, who hears the statistics once: refined labels are not to be lost."""
@@ -138,19 +125,8 @@ class HostTrainer:
             self._taught_for, self._taught_s, self._heard = terms, self._now_s(), False
         return self._teacher
 
-    def _with_kept(self, shared: Weights, terms: Terms) -> Weights:
-        """The round's model with what the strategy leaves to this host."""
-        kept = read_residual(self._folder / KEPT) or {}
-        shapes = {n: shape for n, shape in shapes_of(shared).items() if terms.plan.is_local(n)}
-        fitting = {n: a for n, a in kept.items() if shapes.get(n) == a.shape}
-        return {**shared, **fitting}
-
-    def _control(self, shared: Weights) -> Weights:
-        """SCAFFOLD's c_k; zero before the first round."""
-        own = read_residual(self._folder / CONTROL_FILE)
-        if own is not None and shapes_of(own) == shapes_of(shared):
-            return own
-        return {name: np.zeros_like(array) for name, array in shared.items()}
+    def _load(self, name: str) -> Weights:
+        return read_residual(self._folder / name) or {}
 
     def _save(self, name: str, weights: Weights) -> None:
         if weights:

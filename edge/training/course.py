@@ -57,14 +57,21 @@ class Course:
             parameter.requires_grad_(self.plan.learns(name, self.epoch))
         x, target, counted = self.tensors
         sequences = max(1, self.plan.batch_rows // x.shape[1])
-        losses = []
-        for rows in torch.split(torch.randperm(len(x)), sequences):
+        batches = torch.split(torch.randperm(len(x)), sequences)
+        losses: list[float] = []
+        for rows in batches:
             if should_stop():
                 return False
+            self.set_rate(self.epoch + len(losses) / len(batches))
             losses.append(self.step(x[rows], target[rows], counted[rows]))
         self.epoch += 1
         self.loss = sum(losses) / len(losses)
         return True
+
+    def set_rate(self, epochs: float) -> None:
+        """Set the learning rate after so many epochs."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.plan.rate(epochs / self.plan.all_epochs)
 
     def step(self, x: Tensor, target: Tensor, counted: Tensor) -> float:
         """One batch."""

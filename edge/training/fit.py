@@ -6,6 +6,7 @@ killed in between and went on from its checkpoint.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,12 +56,14 @@ def train_locally(
     progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     checkpoint: Path | None = None,
+    checkpoint_every_s: float = 0.0,
 ) -> Trained:
     """Train from ``start`` by ``plan``; deterministic for a seed.
 
     ``correction`` is SCAFFOLD's c - c_k for the shared weights. ``should_stop`` is asked before
-    every batch. ``checkpoint`` is written after every epoch and resumed if it is of this very task;
-    the caller deletes it once the result is safe.
+    every batch. ``checkpoint`` is written after the last epoch, and after others no more often than
+    ``checkpoint_every_s``; it is resumed if it is of this very task. The caller deletes it once
+    the result is safe.
 
     Raises TrainingError where the loss leaves the finite numbers or the lesson does not fit the
     student, ModelError where ``start`` does not, StorageError where the checkpoint cannot be kept.
@@ -73,11 +76,13 @@ def train_locally(
         task = course.task(seed) if checkpoint else ""
         if checkpoint and (found := load_checkpoint(checkpoint, task)):
             course.resume(found)
-        complete = True
+        complete, saved_s = True, time.monotonic()
         while complete and course.epoch < plan.all_epochs:
             complete = course.run_epoch(should_stop or _never)
-            if complete and checkpoint:
+            due = time.monotonic() >= saved_s + checkpoint_every_s
+            if complete and checkpoint and (due or course.epoch == plan.all_epochs):
                 save_checkpoint(checkpoint, course.checkpoint(task))
+                saved_s = time.monotonic()
             if complete and progress:
                 progress(Progress(course.epoch, plan.all_epochs, course.loss))
     weights = course.finite_weights()

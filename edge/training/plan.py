@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -21,6 +22,7 @@ class LocalPlan:
     epochs: int = 1
     batch_rows: int = 256  # segments in a batch
     learning_rate: float = 0.01
+    decay: Literal["none", "cosine"] = "none"  # of the learning rate, to 0 over all epochs
     optimiser: Literal["sgd", "adam"] = "sgd"
     momentum: float = 0.0  # of ``sgd``
     weight_decay: float = 0.0  # CLAP's L2 term
@@ -41,6 +43,12 @@ class LocalPlan:
     def all_epochs(self) -> int:
         """Of both phases."""
         return self.local_epochs + self.epochs
+
+    def rate(self, done: float) -> float:
+        """The learning rate when a share ``done`` of all batches is over, in [0, 1)."""
+        if self.decay == "none":
+            return self.learning_rate
+        return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
     def is_local(self, name: str) -> bool:
         """Whether a weight stays with its participant."""

@@ -74,11 +74,12 @@ class Assembly:
         self._blob = blob
         self._path = directory / f"{blob.id}.{blob.chunk_bytes}"
         self._here = self._recall(count) or self._begin(count)
+        self._absent = self._here.count(False)
 
     @property
     def complete(self) -> bool:
         """Whether every chunk is here; ``payload`` tells whether they are right."""
-        return all(self._here)
+        return self._absent == 0
 
     def add(self, offset: int, chunk: bytes) -> bool:
         """Keep a chunk; whether it is new.
@@ -102,6 +103,7 @@ class Assembly:
             file.seek(self._blob.size_bytes + index)
             file.write(_HERE)
         self._here[index] = True
+        self._absent -= 1
         return True
 
     def missing(self) -> list[tuple[int, int]]:
@@ -123,6 +125,7 @@ class Assembly:
             payload = file.read(self._blob.size_bytes)
         if hashlib.sha256(payload).hexdigest() != self._blob.id:
             self._here = self._begin(len(self._here))
+            self._absent = len(self._here)
             raise MalformedMessageError(f"{self._blob.id}: what arrived has another hash")
         return payload
 
@@ -130,6 +133,13 @@ class Assembly:
         """Delete what is here; nothing can be added any more."""
         with suppress(OSError):  # a file that stays is no harm: it is recalled or overwritten
             self._path.unlink(missing_ok=True)
+
+    def discard_others(self) -> None:
+        """Delete what else is in the folder: pieces of blobs that nobody wants any more."""
+        with suppress(OSError):  # as above
+            for other in self._path.parent.iterdir():
+                if other != self._path:
+                    other.unlink()
 
     def _recall(self, count: int) -> list[bool] | None:
         """Which chunks an earlier process has left; None where there is no such file."""

@@ -15,8 +15,8 @@ was said on one topic, in one federation, cannot be said again on another. The t
 not travel twice.
 
 A replay is refused by its sequence: nanoseconds of the sender's wall clock, forced to rise
-(``Sequence``). So a sender that is killed and started again need not remember its counter; one
-whose clock was set back is refused until the clock has caught up, which the error says.
+(``Sequence``). So a sender that is killed and started again need hardly remember its counter;
+one whose clock was set back meanwhile goes on above the last number that it kept.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from edge.errors import MalformedMessageError
 
 SIGNATURE_BYTES = 64
 MAX_STREAMS = 64  # kinds of message that one sender may use; the protocol has fewer than 20
+_UNKEPT_NS = 120 * 10**9  # a sender notes its last number every minute, or oftener
 _MAGIC = b"VAE1"
 _HEADER = struct.Struct(">4sBBIQd")
 _NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
@@ -53,14 +54,15 @@ class Envelope:
 class Sequence:
     """Numbers for a sender's messages: nanoseconds of the wall clock, always rising."""
 
-    def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, now_ns: Callable[[], int] = time.time_ns, *, kept: int = 0) -> None:
+        """``kept``: ``last`` of an earlier process, or somewhat older."""
         self._now_ns = now_ns
-        self._last = 0
+        self.last = kept + _UNKEPT_NS if kept and kept > now_ns() else 0
 
     def next(self) -> int:
         """A number above all that this object gave out before."""
-        self._last = max(self._now_ns(), self._last + 1)
-        return self._last
+        self.last = max(self._now_ns(), self.last + 1)
+        return self.last
 
 
 class ReplayGuard:

@@ -19,13 +19,19 @@ QUIET_S = 2.0  # without a chunk: what was asked for is lost
 class Fetch:
     """What is here of a blob, and what to ask for next; used by one thread."""
 
-    def __init__(self, blob: Blob, directory: Path, *, quiet_s: float = QUIET_S) -> None:
-        """``directory`` is for the pieces of this and of other blobs."""
+    def __init__(
+        self, blob: Blob, directory: Path, *, limit_bytes: int, quiet_s: float = QUIET_S
+    ) -> None:
+        """``directory`` is for one blob at a time: what is left there of others is deleted.
+
+        MalformedMessageError for a blob of more than ``limit_bytes``, StorageError.
+        """
         self.blob = blob
-        self._assembly = Assembly(blob, directory)
+        self._assembly = Assembly(blob, directory, limit_bytes=limit_bytes)
+        self._assembly.discard_others()
         self._quiet_s = quiet_s
         self._asked_bytes = 0  # still to come of what was asked for
-        self._ask_at_s = -math.inf
+        self._moved_s = -math.inf  # when something came, or was asked for
 
     @property
     def complete(self) -> bool:
@@ -33,24 +39,26 @@ class Fetch:
         return self._assembly.complete
 
     def add(self, offset: int, chunk: bytes, now_s: float) -> bool:
-        """Take a chunk; whether the blob is complete. MalformedMessageError for a foreign chunk."""
-        if self._assembly.add(offset, chunk):
+        """Take a chunk; whether it is new. MalformedMessageError for a foreign chunk."""
+        is_new = self._assembly.add(offset, chunk)
+        if is_new:
             self._asked_bytes -= len(chunk)
-            self._ask_at_s = now_s + self._quiet_s
-        return self.complete
+            self._moved_s = now_s
+        return is_new
 
     def ask(self, now_s: float) -> Missing | None:
         """What to ask for now; None while enough is on its way."""
-        if self.complete or (self._asked_bytes > 0 and now_s < self._ask_at_s):
+        on_its_way = abs(now_s - self._moved_s) < self._quiet_s  # the clock may be set back
+        if self.complete or (self._asked_bytes > 0 and on_its_way):
             return None
-        self._ask_at_s = now_s + self._quiet_s
+        self._moved_s = now_s
         ranges = _first(self._assembly.missing())
         self._asked_bytes = sum(end - start for start, end in ranges)
         return Missing(blob=self.blob.id, ranges=ranges)
 
     def quiet(self) -> None:
         """What was asked for will not come: the connection broke."""
-        self._ask_at_s = -math.inf
+        self._moved_s = -math.inf
 
     def payload(self) -> bytes:
         """The whole blob; MalformedMessageError, and all pieces are gone, if its hash is wrong."""

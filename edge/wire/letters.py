@@ -11,6 +11,8 @@ from edge.errors import MalformedMessageError
 from edge.wire.envelope import Envelope, ReplayGuard, Sequence, open_sealed, seal
 from edge.wire.rounds import MAX_MESSAGE_BYTES
 
+_SAID = "said"
+
 Sequences = Mapping[str, Mapping[str, int]]
 
 
@@ -28,16 +30,16 @@ class Letters:
         keys: Mapping[str, Ed25519PublicKey],
         heard: Sequences,
     ) -> None:
-        """``heard``: what ``heard`` of the last process said, or nothing."""
+        """``heard``: what ``heard`` of the last process returned, or nothing."""
         self._own = own
         self._signing_key = signing_key
         self._keys = keys
-        self._guard = _Guard(heard)
-        self._sequence = Sequence()
+        self._guard = _Guard({sender: kinds for sender, kinds in heard.items() if sender != own})
+        self._sequence = Sequence(kept=heard.get(own, {}).get(_SAID, 0))
 
     def heard(self) -> Sequences:
-        """To be kept for the next process."""
-        return self._guard.state()
+        """To be kept for the next process; under our own name, what we said last ourselves."""
+        return self._guard.state() | {self._own: {_SAID: self._sequence.last}}
 
     def knows(self, sender: str) -> bool:
         """Whether we have this party's key."""

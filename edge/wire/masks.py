@@ -9,8 +9,8 @@ kind        participant  aggregator      payload
 ``update``  ``Masked``                   a blob: session, then words, little-endian
 ==========  ===========  ==============  ====================================================
 
-``session`` names one attempt at one round (``<federation>.<round>.<attempt>``); a message of
-another session is refused, so that nothing is revealed about the wrong secrets.
+``session`` names one attempt at one round (``Announcement.session``); a message of another
+session is refused, so that nothing is revealed about the wrong secrets.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -37,12 +38,21 @@ MAX_COMPONENTS = 1000  # of a mixture
 MAX_RANGES = 64  # of missing bytes in one message; the rest is asked for later
 MAX_BLOB_BYTES = 2**31
 _LARGEST_ROUND = 2**31
+MAX_REASON = 1000  # characters
+_SHOWN = 100  # characters of a foreign key in a message
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 RoundNumber = Annotated[int, Field(ge=1, le=_LARGEST_ROUND)]
-_Text = Annotated[str, Field(max_length=1024)]
 _Count = Annotated[int, Field(ge=1, le=2**53)]
+
+
+def printable(text: str) -> str:
+    """``text`` on one line and without control characters: it goes into logs and to terminals."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+_Text = Annotated[str, Field(max_length=1024), AfterValidator(printable)]
 
 
 class Phase(StrEnum):
@@ -133,6 +143,7 @@ class Announcement(WireModel):
     """The running round: ``<p>/fl/<federation>/round``, retained."""
 
     kind: ClassVar[str] = "round"
+    run: Name = Field(description="random; another one: the aggregator has begun at round 1 again")
     round: RoundNumber
     phase: Annotated[Phase, Field(strict=False)]
     attempt: int = Field(default=1, ge=1, description="of secure aggregation; others have one")
@@ -150,7 +161,7 @@ class Announcement(WireModel):
     @property
     def session(self) -> str:
         """Of secure aggregation: one attempt at one round."""
-        return f"{self.round}.{self.attempt}"
+        return f"{self.run}.{self.round}.{self.attempt}"
 
 
 class Join(WireModel):
@@ -235,5 +246,5 @@ def decode_message(payload: bytes, of: type[_Kind]) -> _Kind:
         return of.model_validate_json(payload)
     except ValidationError as error:
         detail = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        place = ".".join(str(part) for part in detail["loc"]) or "payload"
+        place = printable(".".join(str(part) for part in detail["loc"])[:_SHOWN]) or "payload"
         raise MalformedMessageError(f"no {of.__name__}: {place}: {detail['msg']}") from None

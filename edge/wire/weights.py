@@ -34,9 +34,12 @@ _SHOWN = 60  # characters of a foreign name in a message
 def encode_weights(weights: Weights, *, metadata: Mapping[str, str] | None = None) -> bytes:
     """Safetensors; ``metadata`` is for whoever looks into the file.
 
-    Raises ModelError where a value is not finite: such weights belong nowhere.
+    Raises ModelError where a value is not finite: such weights belong nowhere; and for the one
+    name that the format keeps for itself.
     """
     check_finite(weights)
+    if _METADATA in weights:
+        raise ModelError(f"no array can be called {_METADATA!r} in safetensors")
     header: dict[str, Any] = {_METADATA: dict(metadata)} if metadata else {}
     begin = 0
     for name in sorted(weights):

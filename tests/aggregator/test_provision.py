@@ -9,6 +9,7 @@ import yaml
 
 from aggregator.participants import read_participants
 from aggregator.provision import Site, access_list, broker_config, host_config, prepare, provision
+from edge.config import load_config
 from edge.errors import BrokerRefusedError, ConfigError, StorageError
 from edge.federation.identity import load_identity
 from edge.mqtt import MqttBroker, MqttSettings, Tls, try_broker
@@ -109,6 +110,18 @@ def test_the_pasted_section_is_what_the_host_reads(site):
     written = yaml.safe_load((folder / "edge.yaml").read_text())
     assert written == host_config(site, "door")
     assert written["mqtt"]["host"] == "127.0.0.1"
+
+
+def test_a_provisioned_section_is_a_configuration_once_it_has_a_camera(site: Site):
+    folder = provision(site, "door")
+    path = folder / "edge.yaml"
+    cameras = "cameras: {gate: {source: 'synthetic:precinct?seed=1'}}\n"
+    path.write_text(path.read_text() + cameras)
+    config = load_config(path, {})
+    assert config.federation is not None
+    assert config.federation.name == site.federation
+    assert config.mqtt.tls is not None
+    assert config.mqtt.tls.cert is not None
 
 
 def test_each_host_has_a_section_of_its_own():

@@ -24,6 +24,7 @@ def test_import_contracts_hold():
         "edge.commands.demo",
         "edge.commands.evaluate",
         "edge.commands.fit",
+        "edge.commands.models",
     ],
 )
 def test_what_runs_on_a_camera_host_loads_nothing_heavy(module: str):

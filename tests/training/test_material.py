@@ -22,13 +22,16 @@ def clip(begin_s: float, score: float) -> StoredClip:
 
 
 class EvenStore(FeatureStore):
+    clip_frames = FRAMES
+
     def _length(self, camera):
-        return FRAMES
+        return self.clip_frames
 
 
 def stored(folder, *scores, frames=FRAMES):
     """One clip for each score."""
     store = EvenStore(folder, max_age_s=1e12, max_bytes=10**9, now_s=lambda: 2000.0)
+    store.clip_frames = frames
     store.start()
     for number, score in enumerate(scores):
         feed(store, frames, start=number * frames, score=score)
@@ -101,7 +104,7 @@ def test_videos_are_the_clips_standardised_together(tmp_path):
 
 
 def test_footage_that_shows_nobody_is_too_little(tmp_path):
-    found = Material(stored(tmp_path, QUIET, QUIET, frames=32), "door", threshold=THRESHOLD)
+    found = Material(stored(tmp_path, QUIET, QUIET, frames=16), "door", threshold=THRESHOLD)
     with pytest.raises(NotLearntError, match="rows of kinematics"):
         found.rows(kinematics.SPEC)
     with pytest.raises(NotLearntError, match="scene segments"):
