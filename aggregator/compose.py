@@ -7,19 +7,20 @@ from dataclasses import asdict, dataclass
 
 from pydantic import JsonValue
 
-from aggregator.config import AggregatorConfig, MqttSection, SecureSection
+from aggregator.config import AggregatorConfig, MqttSection, SecureSection, TlsSection
 from aggregator.first_model import FirstModel, read_first_model
 from aggregator.metrics import Metrics
 from aggregator.participants import read_participants
+from aggregator.plan import Plan, begin, resume
 from aggregator.provision import SIGNING_KEY
-from aggregator.rounds import Plan, Rounds, begin
+from aggregator.rounds import Rounds
 from aggregator.secure import SecureRounds
 from aggregator.store import Store
 from aggregator.strategies.port import Strategy
 from aggregator.strategies.registry import make_strategy
 from aggregator.transfers import Uploads
 from aggregator.unmasking import check_combination
-from edge.errors import ConfigError
+from edge.errors import BrokerRefusedError, ConfigError
 from edge.mqtt import MqttBroker, MqttSettings, Tls
 from edge.wire.broker import Broker
 from edge.wire.federation_topics import AGGREGATOR, FederationTopics
@@ -51,21 +52,24 @@ def open_site(config: AggregatorConfig) -> Site:
     plan = make_plan(config, strategy, model)
     keys = read_participants(config.keys_dir / "participants.yaml")
     signing_key = read_signing_key(config.keys_dir / SIGNING_KEY)
+    broker = make_broker(config.mqtt, config.federation)
+    metrics = Metrics()
+    if config.metrics is not None:
+        metrics.serve(config.metrics.host, config.metrics.port)
     store = Store(config.data_dir / STORE)
     if store.running() is None:
         begin(store, strategy, plan, model.weights, time.time())
-    site = Site(
+    else:
+        resume(store, plan, model.weights, time.time())
+    return Site(
         store=store,
         rounds=(SecureRounds if config.secure else Rounds)(store, strategy, plan),
         uploads=Uploads(config.data_dir / "uploads"),
         letters=Letters(AGGREGATOR, signing_key, keys, store.sequences()),
         topics=FederationTopics(config.mqtt.prefix, config.federation),
-        broker=make_broker(config.mqtt, config.federation),
-        metrics=Metrics(),
+        broker=broker,
+        metrics=metrics,
     )
-    if config.metrics is not None:
-        site.metrics.serve(config.metrics.host, config.metrics.port)
-    return site
 
 
 def make_plan(config: AggregatorConfig, strategy: Strategy, model: FirstModel) -> Plan:
@@ -105,8 +109,8 @@ def make_plan(config: AggregatorConfig, strategy: Strategy, model: FirstModel) -
 
 
 def make_broker(mqtt: MqttSection, federation: str) -> MqttBroker:
-    """Not yet connected."""
-    files = mqtt.tls
+    """Not yet connected; ConfigError where a certificate cannot be used."""
+    tls = _tls(mqtt.tls) if mqtt.tls else None
     password = mqtt.password.get_secret_value() if mqtt.password else None
     return MqttBroker(
         MqttSettings(
@@ -115,9 +119,18 @@ def make_broker(mqtt: MqttSection, federation: str) -> MqttBroker:
             client_id=f"{mqtt.prefix.replace('/', '-')}-{federation}-{AGGREGATOR}",
             username=mqtt.username,
             password=password,
-            tls=Tls(files.ca, files.cert, files.key) if files else None,
+            tls=tls,
         )
     )
+
+
+def _tls(files: TlsSection) -> Tls:
+    tls = Tls(files.ca, files.cert, files.key)
+    try:
+        tls.context()  # else it would be tried for ever
+    except BrokerRefusedError as error:
+        raise ConfigError(f"mqtt.tls: {error}") from None
+    return tls
 
 
 def _masking(secure: SecureSection, strategy: Strategy) -> Masking:

@@ -66,7 +66,7 @@ class RoundsSection(Section):
     close_at: Count | None = None  # so many close it before its deadline; default: the quorum
     timeout_s: Positive = 3600.0
     statistics_timeout_s: Positive = 300.0
-    max_staleness: int = Field(default=0, ge=0)  # rounds; mode buffered
+    max_staleness: int = Field(default=0, ge=0)  # rounds; mode buffered needs it
     count: Count | None = None  # rounds after which the federation is finished; default: never
 
     @model_validator(mode="after")
@@ -75,6 +75,8 @@ class RoundsSection(Section):
             raise ValueError("close_at is below the quorum: a round never closes with fewer")
         if self.max_staleness and self.mode is not Mode.BUFFERED:
             raise ValueError("max_staleness goes with mode: buffered; synchronous rounds take none")
+        if self.mode is Mode.BUFFERED and not self.max_staleness:
+            raise ValueError("mode: buffered needs max_staleness: so many rounds late, and no more")
         return self
 
 

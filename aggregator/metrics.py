@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
 from aggregator.rounds import Rounds
 from aggregator.store import Store
+from edge.errors import ConfigError
 
 
 class Metrics:
@@ -25,8 +26,14 @@ class Metrics:
         )
 
     def serve(self, host: str, port: int) -> None:
-        """Answer ``GET /metrics`` from a thread of its own."""
-        start_http_server(port, host, registry=self.registry)
+        """Answer ``GET /metrics`` from a thread of its own; ConfigError where nobody can listen."""
+        try:
+            start_http_server(port, host, registry=self.registry)
+        except OSError as error:
+            raise ConfigError(
+                f"metrics: {host} port {port}: {error.strerror}: choose another metrics.port, or "
+                "an address of this machine as metrics.host"
+            ) from None
 
     def show(self, rounds: Rounds, *, connected: bool) -> None:
         """Take over how the round stands."""

@@ -13,19 +13,22 @@ buffered mode (Nguyen et al. 2022) a late update counts in the round that it arr
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from aggregator.store import AcceptedUpdate, Outcome, Round, Store, StoredPayload
+from aggregator.plan import Plan, first_round, outcome_of
+from aggregator.records import AcceptedUpdate, Round, StoredPayload
+from aggregator.store import Store
 from aggregator.strategies.port import Aggregation, Strategy
 from aggregator.strategies.screen import screen
-from edge.domain.weights import Weights, WeightUpdate
-from edge.errors import MalformedMessageError, ModelError
+from edge.domain.weights import WeightUpdate
+from edge.errors import ConfigError, MalformedMessageError, ModelError
 from edge.wire.chunks import blob_of
 from edge.wire.compression import decode_delta
 from edge.wire.rounds import (
     MAX_COMPONENTS,
+    MAX_REASON,
     Accepted,
     Announcement,
     Component,
@@ -33,9 +36,9 @@ from edge.wire.rounds import (
     Mode,
     Phase,
     Refused,
-    Settings,
     Statistics,
     UpdateOffer,
+    printable,
 )
 from edge.wire.weights import decode_weights, encode_weights, fingerprint
 
@@ -45,38 +48,14 @@ _SLACK_BYTES = 64 * 1024  # of an update's headers, beyond its fp32 values
 _FLOAT_BYTES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How rounds are run."""
-
-    settings: Settings
-    quorum: int  # fewest distinct participants of a round
-    close_at: int  # a round with so many closes before its deadline
-    round_s: float  # from the beginning of the updates' phase to its deadline
-    statistics_s: float  # the same of the statistics
-    collects_statistics: bool  # whether the student's labels need the mixture
-    step_s: float = 60.0  # for each exchange of keys and shares, under secure aggregation
-    max_staleness: int = 0  # rounds; of buffered mode
-    rounds: int | None = None  # after which the federation is finished; None: never
-
-    def first_phase(self, *, with_statistics: bool) -> Phase:
-        """What a round begins with, or goes on with once the statistics are there."""
-        if with_statistics:
-            return Phase.STATISTICS
-        return Phase.UPDATES if self.settings.masking is None else Phase.KEYS
-
-    def patience_s(self, phase: Phase) -> float:
-        """How long a phase may last."""
-        if phase is Phase.STATISTICS:
-            return self.statistics_s
-        return self.round_s if phase is Phase.UPDATES else self.step_s
-
-
 class Rounds:
     """All that the aggregator decides; used by one thread."""
 
     def __init__(self, store: Store, strategy: Strategy, plan: Plan) -> None:
-        """Go on with the round in the store, which ``begin`` has put there."""
+        """Go on with the round that ``begin`` or ``resume`` has put into the store.
+
+        ConfigError where an accepted update does not fit the strategy any more.
+        """
         running = store.running()
         assert running is not None
         self._store = store
@@ -85,7 +64,7 @@ class Rounds:
         self._round = running
         self._load()
         for stored in store.payloads():
-            self._add(stored)
+            self._recount(stored)
 
     @property
     def announcement(self) -> Announcement:
@@ -171,13 +150,23 @@ class Rounds:
         self, participant: str, reason: str, now_s: float, offer: UpdateOffer | None = None
     ) -> Refused:
         """Remember the refusal, under the participant's name, and word it."""
+        reason = printable(reason[:MAX_REASON])
         log.warning("%s is refused: %s", participant, reason)
         self._store.refuse(participant, reason, now_s)
         update = None if offer is None else offer.update
-        return Refused(round=self._round.number, update=update, reason=reason[:1000])
+        return Refused(round=self._round.number, update=update, reason=reason)
 
     def tick(self, now_s: float) -> None:
-        """Close what is complete, extend what is late."""
+        """Close what is complete, extend what is late.
+
+        A deadline further off than the phase may last is one of before the clock was set back.
+        """
+        latest_s = now_s + self._plan.patience_s(self._round.phase)
+        if self._round.deadline_s > latest_s and self._round.phase is not Phase.FINISHED:
+            self._save(replace(self._round, deadline_s=latest_s))
+        self._advance(now_s)
+
+    def _advance(self, now_s: float) -> None:
         if self._round.phase is Phase.STATISTICS:
             self._end_statistics(now_s)
         elif self._round.phase is Phase.UPDATES:
@@ -207,8 +196,15 @@ class Rounds:
         delta = decode_delta(stored.payload, self._expects)
         return WeightUpdate(stored.participant, stored.trained_on, stored.num_examples, delta)
 
-    def _add(self, stored: StoredPayload) -> None:
-        self._count(self._decode(stored))
+    def _recount(self, stored: StoredPayload) -> None:
+        try:
+            self._count(self._decode(stored))
+        except MalformedMessageError as error:
+            raise ConfigError(
+                f"the update of {stored.participant} that round {self._round.number} has accepted "
+                f"does not fit strategy {self._strategy.name} ({error}): configure the former "
+                "strategy until the round is over"
+            ) from None
 
     def _count(self, update: WeightUpdate) -> None:
         self._aggregation.add(update, staleness=self._round.number - update.round)
@@ -251,7 +247,7 @@ class Rounds:
         """Combine, and begin the next round."""
         step = self._aggregation.finish()
         model, state = step.model, step.state
-        if not all(np.isfinite(array).all() for array in model.values()):
+        if not all(np.isfinite(array).all() for array in (*model.values(), *state.values())):
             log.error(
                 "round %d: the result is not finite; its updates are lost", self._round.number
             )
@@ -291,6 +287,7 @@ class Rounds:
     def _announce(self) -> Announcement:
         current = self._round
         return Announcement(
+            run=self._store.run(),
             round=current.number,
             phase=current.phase,
             attempt=current.attempt,
@@ -309,23 +306,3 @@ class Rounds:
         components = list(self._store.statistics(since).values())
         largest = sorted(components, key=lambda component: -component.num_segments)
         return tuple(largest[:MAX_COMPONENTS])
-
-
-def first_round(plan: Plan, model: str, now_s: float, *, number: int = 1) -> Round:
-    """A round at its beginning; ``model`` is the fingerprint of its weights."""
-    overlaps = plan.settings.mode is Mode.BUFFERED and number > 1  # with rounds before it
-    phase = plan.first_phase(with_statistics=plan.collects_statistics and not overlaps)
-    if plan.rounds is not None and number > plan.rounds:
-        phase = Phase.FINISHED
-    return Round(number, phase, 1, model, now_s, now_s + plan.patience_s(phase))
-
-
-def begin(store: Store, strategy: Strategy, plan: Plan, model: Weights, now_s: float) -> None:
-    """Put the first round into an empty store; ConfigError where strategy and model do not fit."""
-    strategy.expects(model)
-    store.begin(first_round(plan, fingerprint(model), now_s), outcome_of(model, {}))
-
-
-def outcome_of(model: Weights, state: Weights) -> Outcome:
-    """Encoded for the store."""
-    return Outcome(encode_weights(model), encode_weights(state))

@@ -15,8 +15,8 @@ import logging
 from dataclasses import replace
 from typing import TypeAlias
 
+from aggregator.records import AcceptedUpdate
 from aggregator.rounds import Rounds
-from aggregator.store import AcceptedUpdate
 from aggregator.strategies.screen import screen
 from aggregator.unmasking import UnmaskingRound
 from edge.domain.fixed_point import size_of
@@ -82,7 +82,7 @@ class SecureRounds(Rounds):
         log.info("round %d: masked update of %s", self._round.number, participant)
         return Accepted(round=offer.round, update=offer.update)
 
-    def tick(self, now_s: float) -> None:
+    def _advance(self, now_s: float) -> None:
         """Go on to the next stage where everybody is there, or the deadline has passed."""
         phase = self._round.phase
         try:
@@ -95,7 +95,7 @@ class SecureRounds(Rounds):
             elif phase is Phase.UNMASK:
                 self._end_unmask(now_s)
             else:
-                super().tick(now_s)
+                super()._advance(now_s)
         except (PrivacyError, MalformedMessageError) as error:
             self._begin_again(str(error), now_s)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from edge.wire.broker import Broker, Message
 from edge.wire.chunks import touched_chunks
 from edge.wire.federation_topics import AGGREGATOR, FederationTopics
 from edge.wire.inbox import Inbox
-from edge.wire.letters import Letters, RepeatedMessageError
+from edge.wire.letters import Letters, RepeatedMessageError, Sequences
 from edge.wire.masks import Passed, Roster
 from edge.wire.rounds import (
     UP,
@@ -43,6 +44,7 @@ from edge.wire.rounds import (
     UpdateOffer,
     decode_message,
     encode_message,
+    printable,
 )
 from edge.wire.sender import Sender
 
@@ -51,7 +53,8 @@ Answer: TypeAlias = Accepted | Refused | Missing | Roster | Passed
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
-INBOX = 2048  # messages and chunks that wait: 200 MB at most
+INBOX = 2048  # messages and chunks that wait
+INBOX_BYTES = 256 * 2**20  # of them all
 KEEP_HEARD_EVERY_S = 5.0
 MAX_STRANGERS = 100  # that are named in the log
 
@@ -80,15 +83,17 @@ class Service:
         self._store: Store = site.store
         self._broker: Broker = site.broker
         self._topics: FederationTopics = site.topics
+        self._own_blobs = site.topics.model_blobs.removesuffix("+/+")
         self._letters: Letters = site.letters
         self._uploads: Uploads = site.uploads
         self._metrics: Metrics = site.metrics
         self._now_s = now_s
-        self._inbox = Inbox[tuple[str, bytes]](INBOX)
+        self._inbox = Inbox[tuple[str, bytes]](INBOX, limit_bytes=INBOX_BYTES)
         self._sender = Sender(self._broker, wake=self._inbox.wake)
         self._connections = 0
         self._announced: Announcement | None = None
-        self._keep_heard_at_s = 0.0
+        self._kept_heard_s = -math.inf
+        self._kept: Sequences = site.store.sequences()
         self._strangers: set[str] = set()  # who was complained about, at most a few
 
     def run(self, stop: threading.Event) -> None:
@@ -96,7 +101,7 @@ class Service:
         self.listen()
         while not stop.is_set():
             self.step(LOOK_EVERY_S)
-        self._store.save_sequences(self._letters.heard())
+        self._note_heard()
 
     def listen(self) -> None:
         """Hear the participants from now on."""
@@ -117,7 +122,8 @@ class Service:
         self._metrics.show(self._rounds, connected=self._broker.state.connected)
 
     def _hear(self, topic: str, payload: bytes) -> None:
-        self._inbox.put((topic, payload))
+        if not topic.startswith(self._own_blobs):  # the broker hands us our own chunks, too
+            self._inbox.put((topic, payload), len(payload))
 
     # Untrusted bytes.
 
@@ -130,7 +136,7 @@ class Service:
         except RepeatedMessageError as error:
             log.debug("%s", error)
         except MalformedMessageError as error:
-            log.warning("%s: %s", topic, error)
+            log.warning("%s", printable(f"{topic}: {error}"))
 
     def _take_letter(self, topic: str, payload: bytes) -> None:
         participant, kind = self._topics.parse_message(topic)
@@ -185,9 +191,10 @@ class Service:
         try:
             payload = self._uploads.payload(participant)
         except MalformedMessageError as error:
+            # the transfer failed, not the update: it is offered again, and fetched anew
             self._uploads.end(participant)
             reason = f"update of {participant}: {error}"
-            self._answer(participant, self._rounds.refuse(participant, reason, now_s, offer))
+            self._answer(participant, self._rounds.refuse(participant, reason, now_s))
             return
         answer = self._rounds.take(participant, offer, payload, now_s)
         self._uploads.end(participant)  # only now: the store has it
@@ -196,7 +203,8 @@ class Service:
     def _complain_once(self, stranger: str) -> None:
         if stranger not in self._strangers and len(self._strangers) < MAX_STRANGERS:
             self._strangers.add(stranger)
-            log.warning("%s is not registered: `vad-aggregator provision` admits hosts", stranger)
+            name = printable(stranger)
+            log.warning("%s is not registered: `vad-aggregator provision` admits hosts", name)
 
     # What is said.
 
@@ -207,6 +215,7 @@ class Service:
         if announcement == self._announced and connections == self._connections:
             return
         self._announced, self._connections = announcement, connections
+        self._uploads.sweep(self._now_s())
         topic = self._topics.round
         body = encode_message(announcement)
 
@@ -235,10 +244,16 @@ class Service:
             self._sender.stream(topic, partial(_chunk_message, topic, chunk))
 
     def _keep_heard(self, now_s: float) -> None:
-        if now_s >= self._keep_heard_at_s:
-            self._keep_heard_at_s = now_s + KEEP_HEARD_EVERY_S
-            self._store.save_sequences(self._letters.heard())
+        if abs(now_s - self._kept_heard_s) >= KEEP_HEARD_EVERY_S:  # also if set back
+            self._kept_heard_s = now_s
+            self._note_heard()
             self._metrics.show_members(self._store)
+
+    def _note_heard(self) -> None:
+        heard = self._letters.heard()
+        if heard != self._kept:
+            self._store.save_sequences(heard)
+            self._kept = heard
 
 
 def _chunk_message(topic: str, chunk: memoryview) -> Message:

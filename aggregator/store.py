@@ -12,114 +12,22 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
+from aggregator.records import AcceptedUpdate, Member, Outcome, Round, StoredPayload
+from aggregator.tables import connect
 from edge.errors import StorageError
 from edge.wire.rounds import Component, Phase
 
-_FORMAT = 1  # PRAGMA user_version of the tables below
-_TABLES = """
-CREATE TABLE rounds (
-    number INTEGER PRIMARY KEY, phase TEXT NOT NULL, attempt INTEGER NOT NULL,
-    fingerprint TEXT NOT NULL, began_s REAL NOT NULL, deadline_s REAL NOT NULL,
-    extensions INTEGER NOT NULL DEFAULT 0, ended_s REAL,
-    num_updates INTEGER NOT NULL DEFAULT 0, num_examples INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE updates (
-    id TEXT NOT NULL, participant TEXT NOT NULL, trained_on INTEGER NOT NULL,
-    counts_in INTEGER NOT NULL, num_examples INTEGER NOT NULL, size_bytes INTEGER NOT NULL,
-    accepted_s REAL NOT NULL, PRIMARY KEY (participant, trained_on)
-);
-CREATE INDEX updates_by_round ON updates (counts_in);
-CREATE TABLE payloads (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, participant TEXT NOT NULL,
-    trained_on INTEGER NOT NULL, num_examples INTEGER NOT NULL, payload BLOB NOT NULL
-);
-CREATE TABLE statistics (
-    participant TEXT PRIMARY KEY, round INTEGER NOT NULL, component TEXT NOT NULL
-);
-CREATE TABLE masking (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, participant TEXT NOT NULL, kind TEXT NOT NULL,
-    body BLOB NOT NULL
-);
-CREATE TABLE participants (
-    name TEXT PRIMARY KEY, first_seen_s REAL NOT NULL, last_seen_s REAL NOT NULL,
-    version TEXT NOT NULL DEFAULT '', refused INTEGER NOT NULL DEFAULT 0,
-    reason TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL);
-"""
 _SEEN = """
 INSERT INTO participants (name, first_seen_s, last_seen_s) VALUES (?1, ?2, ?2)
 ON CONFLICT (name) DO UPDATE SET last_seen_s = ?2
 """
-_MEMBERS = """
-SELECT participants.*, COUNT(updates.id), COALESCE(MAX(trained_on), 0) FROM participants
-LEFT JOIN updates ON participant = name GROUP BY name ORDER BY name
+_ACCEPTED = """
+UPDATE participants SET accepted = accepted + 1, last_round = MAX(last_round, ?) WHERE name = ?
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One round, running or over."""
-
-    number: int  # from 1
-    phase: Phase
-    attempt: int  # of secure aggregation, from 1
-    fingerprint: str  # of the weights that it begins with
-    began_s: float  # since the epoch, as all times here
-    deadline_s: float
-    extensions: int = 0  # how often the deadline passed with too few participants
-    ended_s: float | None = None
-    num_updates: int = 0  # in its result
-    num_examples: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one round leaves to the next, encoded."""
-
-    model: bytes
-    strategy: bytes  # what the strategy remembers
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedUpdate:
-    """What is remembered of an update for ever."""
-
-    id: str
-    participant: str
-    trained_on: int  # round whose model it began with
-    counts_in: int  # round whose result it is part of
-    num_examples: int
-    size_bytes: int
-    accepted_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPayload:
-    """The bytes of an accepted update, while its round runs."""
-
-    participant: str
-    trained_on: int
-    num_examples: int
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A participant as the aggregator knows it."""
-
-    name: str
-    first_seen_s: float
-    last_seen_s: float
-    version: str
-    refused: int
-    reason: str  # why it was refused, or stayed away, last; "": never
-    accepted: int
-    last_round: int  # of its newest accepted update; 0: none
 
 
 class Store:
@@ -129,7 +37,7 @@ class Store:
         """Open or create; StorageError where that fails."""
         self._path = path
         with self._storage():
-            self._db = _connect(path, read_only=read_only)
+            self._db = connect(path, read_only=read_only)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -181,10 +89,31 @@ class Store:
             self._db.execute("DELETE FROM payloads")
             self._db.execute("DELETE FROM masking")
 
-    def begin(self, first: Round, outcome: Outcome) -> None:
-        """The beginning of a federation."""
+    def begin(self, first: Round, outcome: Outcome, *, run: str) -> None:
+        """The beginning of a federation; ``run`` tells it from others of its name."""
         with self._storage(), self._db:
             self._begin(first, outcome)
+            self._put_state("run", run.encode())
+
+    def run(self) -> str:
+        """What ``begin`` was given."""
+        run = self._state("run")
+        assert run is not None
+        return run.decode()
+
+    def save_settings(self, settings: bytes) -> None:
+        """Note what the participants of the running round are told."""
+        with self._storage(), self._db:
+            self._put_state("settings", settings)
+
+    def settings(self) -> bytes | None:
+        """What was noted last; None before the first time."""
+        return self._state("settings")
+
+    def count_payloads(self) -> int:
+        """How many updates wait for the running round's end."""
+        (row,) = self._read("SELECT COUNT(*) FROM payloads")
+        return int(row[0])
 
     def outcome(self) -> Outcome:
         """What the running round begins with."""
@@ -202,7 +131,6 @@ class Store:
                 "VALUES (?, ?, ?, ?)",
                 (update.participant, update.trained_on, update.num_examples, payload),
             )
-            self._db.execute(_SEEN, (update.participant, update.accepted_s))
 
     def update_of(self, participant: str, trained_on: int) -> AcceptedUpdate | None:
         """The update that was accepted from ``participant`` for the model of a round."""
@@ -267,7 +195,7 @@ class Store:
 
     def members(self) -> list[Member]:
         """Everybody who was ever heard of, by name."""
-        return [Member(*row) for row in self._read(_MEMBERS)]
+        return [Member(*row) for row in self._read("SELECT * FROM participants ORDER BY name")]
 
     def save_sequences(self, sequences: Mapping[str, Mapping[str, int]]) -> None:
         """Keep the state of the replay guard."""
@@ -289,6 +217,8 @@ class Store:
 
     def _put_update(self, update: AcceptedUpdate) -> None:
         self._db.execute("INSERT INTO updates VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(update))
+        self._db.execute(_SEEN, (update.participant, update.accepted_s))
+        self._db.execute(_ACCEPTED, (update.trained_on, update.participant))
 
     def _put_round(self, current: Round) -> None:
         marks = ", ".join("?" * len(fields(current)))
@@ -314,24 +244,3 @@ class Store:
                 f"the aggregator's memory {self._path} cannot be used ({error}): free the disk or "
                 "mend the file's permissions; what was accepted is still there"
             ) from error
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    if read_only:
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(path, timeout=5.0)
-    try:
-        if not read_only:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")  # survives a power cut
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0 and not read_only:
-            db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_FORMAT}; COMMIT;")
-        elif version != _FORMAT:
-            raise sqlite3.DatabaseError(f"format {version} instead of {_FORMAT}")
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db

@@ -1,4 +1,5 @@
 import json
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,42 @@ def test_help_documents_the_exit_codes(arguments, capsys):
     with pytest.raises(SystemExit):
         main(arguments)
     assert "exit codes" in capsys.readouterr().out
+
+
+@pytest.fixture
+def site(config):
+    main(["provision", "-c", str(config)])
+    return config
+
+
+def failure(config: Path, extra: str, capsys) -> str:
+    """What ``run`` says to an addition to a working configuration; it must be a mistake in it."""
+    config.write_text(config.read_text() + extra)
+    capsys.readouterr()
+    assert main(["run", "-c", str(config)]) == WRONG_INPUT
+    return capsys.readouterr().err
+
+
+def test_a_port_that_is_in_use_is_a_mistake_in_the_configuration(site, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        said = failure(site, f"metrics: {{port: {port}}}\n", capsys)
+    assert "metrics.port" in said
+    assert str(port) in said
+
+
+@pytest.mark.parametrize("broken", ["ca", "cert", "key"])
+def test_a_certificate_that_cannot_be_used_is_not_tried_for_ever(site, broken: str, capsys):
+    names = {"ca": "ca.crt", "cert": "aggregator.crt", "key": "aggregator.key"}
+    files = {name: f"keys/{file}" for name, file in names.items()} | {broken: "keys/none"}
+    said = failure(site, f"mqtt: {{tls: {json.dumps(files)}}}\n", capsys)
+    assert "mqtt.tls" in said
+    assert "keys/none" in said
+
+
+def test_a_store_of_another_model_is_not_gone_on_with(site, capsys):
+    open_site(load_config(site)).store.close()
+    about = {"student": json.dumps({"head": "clap"}), "spec_versions": '["x-1"]'}
+    model = encode_weights({"w": np.zeros(3, np.float32)}, metadata=about)
+    (site.parent / "initial.safetensors").write_bytes(model)
+    assert "another student" in failure(site, "", capsys)

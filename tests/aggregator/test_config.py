@@ -61,6 +61,7 @@ def test_a_secret_comes_from_the_environment(tmp_path: Path):
         ("rounds:\n  quorum: 0\n", 4, "quorum"),
         ("rounds:\n  quorum: 3\n  close_at: 2\n", 3, "below the quorum"),
         ("rounds:\n  max_staleness: 2\n", 3, "mode: buffered"),
+        ("rounds:\n  mode: buffered\n", 3, "needs max_staleness"),
         ("privacy: {clip_norm: -1}\n", 3, "clip_norm"),
         ("compression: zip\n", 3, "compression"),
         ("plan: {epochs: 2024-01-01}\n", 3, "plan"),
@@ -80,7 +81,7 @@ SECURE = "secure: {threshold: 2}\nprivacy: {clip_norm: 1}\n"
     ("text", "what"),
     [
         ("secure: {threshold: 2}\n", "clip_norm"),
-        (SECURE + "rounds: {mode: buffered}\n", "synchronous"),
+        (SECURE + "rounds: {mode: buffered, max_staleness: 1}\n", "synchronous"),
         (SECURE + "compression: int8\n", "exclude each other"),
         (SECURE + "rounds: {quorum: 1}\n", "above rounds.quorum"),
         (SECURE + "rounds: {quorum: 4}\n", "more than half"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.wire.rounds import Masking, Mode, Privacy
+from edge.wire.rounds import Masking, Mode, Phase, Privacy
 from edge.wire.weights import decode_weights
 from tests.aggregator.world import World
 
@@ -116,6 +116,45 @@ def test_without_trouble_a_secure_round_takes_one_attempt(tmp_path: Path) -> Non
     assert [one.attempt for one in world.store.rounds(9)] == [1] * 4
     assert [len(contributors(world, n)) for n in (1, 2, 3)] == [3, 3, 3]
     np.testing.assert_allclose(final_model(world), expected(world), atol=1e-5)
+
+
+def all_needed(folder: Path) -> World:
+    """A secure round that ends with everybody or never."""
+    return World(
+        folder,
+        NAMES,
+        rounds=1,
+        step_s=20.0,
+        privacy=Privacy(clip_norm=100.0, noise_multiplier=0.0),
+        masking=Masking(threshold=3, max_examples=10, weighted=True),
+    )
+
+
+@pytest.mark.parametrize("phase", [Phase.SHARES, Phase.UPDATES, Phase.UNMASK])
+def test_who_was_killed_in_a_session_is_in_the_next_attempt(tmp_path: Path, phase: Phase) -> None:
+    world = all_needed(tmp_path)
+    while world.store.running().phase is not phase:
+        world.step()
+    world.hosts["attic"].begin()
+    world.run()
+    assert world.store.rounds(2)[1].attempt == 2
+    assert len(contributors(world, 1)) == 3
+    np.testing.assert_allclose(final_model(world), expected(world), atol=1e-5)
+    assert len(world.hosts["attic"].trained) == 1
+
+
+def test_who_was_killed_after_its_keys_were_heard_does_not_stay_away_for_good(tmp_path: Path):
+    """It finds a roster with keys that it knows no more, and must not take part in that."""
+    world = all_needed(tmp_path)
+    others = {name: world.hosts.pop(name) for name in NAMES[1:]}
+    for _ in range(5):
+        world.step()
+    world.hosts["attic"].begin()
+    world.hosts |= others
+    for host in others.values():
+        host.begin()
+    world.run()
+    assert len(contributors(world, 1)) == 3
 
 
 @given(seed=st.integers(0, 2**32), buffer=st.integers(1, 2))

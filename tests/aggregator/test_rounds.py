@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import zstandard
 
-from aggregator.rounds import Plan, Rounds, begin
+from aggregator.plan import Plan, begin
+from aggregator.rounds import Rounds
 from aggregator.store import Store
 from aggregator.strategies.registry import make_strategy
+from edge.errors import ConfigError
 from edge.wire.chunks import blob_of
 from edge.wire.compression import encode_delta
 from edge.wire.rounds import (
@@ -233,3 +235,38 @@ def test_who_stays_away_says_why(site: Site):
     message = Join(round=1, takes_part=False, reason="the privacy budget is spent", version="1")
     site.rounds.join("a", message, 1.0)
     assert site.store.members()[0].reason == "the privacy budget is spent"
+
+
+def test_a_deadline_is_not_moved_away_by_a_clock_that_is_set_back(tmp_path: Path):
+    site = Site(tmp_path, plan(close_at=3))
+    site.rounds.tick(1e9)  # a wrong clock: extended to 1e9 + 100
+    site.send("a", 1.0)
+    site.send("b", 1.0)
+    site.rounds.tick(50.0)
+    site.rounds.tick(150.0)
+    assert site.rounds.running.number == 2
+
+
+def test_a_refusal_is_short_and_on_one_line(site: Site, caplog):
+    answer = site.rounds.refuse("a", "x\nERROR " + 5000 * "y", 1.0)
+    (member,) = site.store.members()
+    assert member.reason == answer.reason
+    assert len(member.reason) == 1000
+    assert "\n" not in caplog.messages[-1]
+
+
+def test_an_accepted_update_that_no_longer_fits_the_strategy_is_not_lost_in_silence(site: Site):
+    site.send("a", 1.0)
+    with pytest.raises(ConfigError, match="configure the former strategy"):
+        Rounds(site.store, make_strategy("scaffold"), plan())
+
+
+def test_members_are_counted_by_the_store(site: Site):
+    for _ in range(2):
+        site.send("a", 1.0)
+        site.send("b", 1.0)
+        site.rounds.tick(1.0)
+    assert [(m.name, m.accepted, m.last_round) for m in site.store.members()] == [
+        ("a", 2, 2),
+        ("b", 2, 2),
+    ]

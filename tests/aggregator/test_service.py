@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.wire.letters import Letters
-from edge.wire.rounds import Join, Refused, decode_message, encode_message
+from edge.wire.rounds import Join, Refused, UpdateOffer, decode_message, encode_message
 from tests.aggregator.world import TOPICS, World
 
 JOIN = encode_message(Join(round=1, takes_part=True, version="1"))
@@ -90,3 +90,47 @@ def test_the_figures_tell_how_the_round_stands(world: World):
     world.now_s += 100.0
     world.service.step(0.0)
     assert read("vad_aggregator_updates_accepted", {"participant": "door"}) == 3
+
+
+def offered(world: World) -> UpdateOffer:
+    for _ in range(100):
+        world.step()
+        if world.hosts["attic"].desk.work is not None:
+            return world.hosts["attic"].desk.work.offer
+    raise AssertionError
+
+
+def test_a_transfer_that_went_wrong_ends_no_update(world: World):
+    world.hosts.pop("door")
+    offer = offered(world)
+    bad = bytes(offer.blob.size_bytes)
+    world.service._handle(TOPICS.blob("attic", offer.blob.id, 0), bad)
+    for _ in range(20):
+        world.step()
+    assert "hash" in member(world, "attic").reason
+    assert world.hosts["attic"].accepted == {1}
+
+
+def test_the_sequences_are_written_when_they_change_alone(world: World, monkeypatch):
+    written = []
+    monkeypatch.setattr(world.store, "save_sequences", written.append)
+    world.service.step(0.0)
+    count = len(written)
+    for _ in range(10):
+        world.now_s += 10.0
+        world.service._keep_heard(world.now_s)
+    assert len(written) <= count + 1
+
+
+def test_our_own_chunks_take_no_place_of_others(world: World):
+    world.service._hear(TOPICS.blob("aggregator", "0" * 64, 0), b"x")
+    assert world.service._inbox.take(0.0) == []
+
+
+def test_a_topic_forges_no_line_in_the_log(world: World, caplog):
+    for participant in ("attic", "stranger"):
+        world.publish(f"vad/fl/street/{participant}\nERROR x/up/join", b"x")
+        world.publish(f"vad/fl/street/{participant}/blob/x/y\nERROR x", b"x")
+    world.service.step(0.0)
+    assert len(caplog.messages) == 4
+    assert not any("\n" in message for message in caplog.messages)

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.compose import Site
 from aggregator.metrics import Metrics
-from aggregator.rounds import Plan, Rounds, begin
+from aggregator.plan import Plan, begin
+from aggregator.rounds import Rounds
 from aggregator.secure import SecureRounds
 from aggregator.serve import Service
 from aggregator.store import Store

@@ -97,6 +97,7 @@ class Street:
 
     def announce(self) -> None:
         announcement = Announcement(
+            run="r",
             round=1,
             phase=Phase.UPDATES,
             deadline_s=1e9,

@@ -101,3 +101,12 @@ def test_a_ledger_of_another_format_is_left_alone(tmp_path):
         db.execute("PRAGMA user_version = 9")
     with pytest.raises(StorageError, match="format 9"):
         ledger_at(tmp_path)
+
+
+def test_single_departures_are_bounded_in_number_and_sums_are_not(tmp_path: Path):
+    ledger = Ledger(tmp_path / "ledger.sqlite", max_departures=3)
+    for size_bytes in range(10):
+        ledger.depart("fl-join-1", "t", size_bytes)
+    assert [entry.size_bytes for entry in ledger.entries()] == [7, 8, 9]
+    assert ledger.totals()["fl-join-1"].messages == 10
+    ledger.close()

@@ -15,6 +15,7 @@ from edge.wire.compression import decode_delta
 from edge.wire.rounds import (
     Accepted,
     Announcement,
+    Blob,
     Component,
     Join,
     Missing,
@@ -33,13 +34,21 @@ DELTA = {"w": np.linspace(-1, 1, 6).astype(np.float32)}
 BLOB = encode_weights(MODEL)
 
 
-def announcement(number: int = 1, phase: Phase = Phase.UPDATES, **changes) -> Announcement:
+def announcement(
+    number: int = 1,
+    phase: Phase = Phase.UPDATES,
+    *,
+    run: str = "r",
+    deadline_s: float = 1e9,
+    **changes,
+) -> Announcement:
     defaults = {"compression": "fp32", "privacy": None, "mode": Mode.SYNCHRONOUS}
     settings = Settings(student={}, spec_versions=(), plan={}, rule={}, **(defaults | changes))
     return Announcement(
+        run=run,
         round=number,
         phase=phase,
-        deadline_s=1e9,
+        deadline_s=deadline_s,
         model=blob_of(BLOB, chunk_bytes=100),
         fingerprint=fingerprint(MODEL),
         settings=settings,
@@ -147,7 +156,7 @@ def test_what_compression_left_out_moves_on_only_with_an_accepted_update(
         refusal = Refused(round=2, update=offer.update, reason="late")
         host.participant.refused(refusal, 0.0)
     host.restart()
-    rest = host.desk.residual()
+    rest = host.desk.residual(None)
     assert (rest is not None) is accepted
     if rest is not None:
         assert np.abs(rest["w"]).max() <= 0.5 / 127
@@ -219,15 +228,112 @@ def test_noise_is_paid_for_once_however_often_the_update_is_sent(tmp_path: Path)
 def test_a_spent_budget_stops_everything_but_the_reason(tmp_path: Path):
     budget = PrivacyBudget(tmp_path / "spent", epsilon=0.1, delta=1e-5)
     host = Host(tmp_path, budget)
-    host.hear(announcement(privacy=Privacy(clip_norm=1.0, noise_multiplier=1.0)))
+    actions = host.hear(announcement(privacy=Privacy(clip_norm=1.0, noise_multiplier=1.0)))
+    assert "budget is spent" in said(actions, Join)[-1].reason
+    assert asked(actions, Train) == []  # in vain
+    assert len(asked(actions, Received)) == 1
+
+
+def test_a_host_with_a_budget_sends_nothing_without_noise(tmp_path: Path):
+    host = Host(tmp_path, PrivacyBudget(tmp_path / "spent", epsilon=9.0, delta=1e-5))
+    actions = host.hear(announcement())
+    assert "no noise" in said(actions, Join)[-1].reason
+    assert asked(actions, Train) == []
+
+
+def test_a_budget_that_ran_out_while_training_still_stops_the_update(tmp_path: Path):
+    budget = PrivacyBudget(tmp_path / "spent", epsilon=5.5, delta=1e-5)
+    host = Host(tmp_path, budget)
+    assert asked(
+        host.hear(announcement(privacy=Privacy(clip_norm=1.0, noise_multiplier=1.0))), Train
+    )
+    budget.spend(1.0)
     actions = host.train()
     assert said(actions, UpdateOffer) == []
     assert "budget is spent" in said(actions, Join)[0].reason
 
 
-def test_a_host_with_a_budget_sends_nothing_without_noise(tmp_path: Path):
-    host = Host(tmp_path, PrivacyBudget(tmp_path / "spent", epsilon=9.0, delta=1e-5))
-    host.hear(announcement())
-    actions = host.train()
+@pytest.mark.parametrize("phase", [Phase.STATISTICS, Phase.UPDATES])
+def test_who_stayed_away_is_asked_again_when_the_round_is_extended(host: Host, phase: Phase):
+    """Else a round that needs this host would never end."""
+    host.hear(announcement(phase=phase))
+    if phase is Phase.STATISTICS:
+        away = host.participant.measured(None, 0.0)
+    else:
+        away = host.participant.failed(TrainingError("no footage yet"), 0.0)
+    assert [join.takes_part for join in said(away, Join)] == [False]
+    assert host.tick() == []
+    actions = host.hear(announcement(phase=phase, deadline_s=2e9))
+    assert [join.takes_part for join in said(actions, Join)] == [True]
+    assert len(asked(actions, Measure) + asked(actions, Train)) == 1
+
+
+def finished(host: Host, number: int) -> None:
+    host.hear(announcement(number, compression="int8"))
+    (offer,) = said(host.train(), UpdateOffer)
+    host.participant.accepted(Accepted(round=number, update=offer.update), 0.0)
+
+
+@pytest.mark.parametrize("restart", [True, False])
+def test_an_aggregator_that_begins_anew_is_followed(host: Host, restart: bool):
+    finished(host, 3)
+    if restart:
+        host.restart()
+    assert len(asked(host.hear(announcement(3, run="another")), Train)) == 1
+    assert host.desk.residual(None) is None
+
+
+def test_an_aggregator_that_was_restored_from_a_backup_is_followed(host: Host):
+    finished(host, 3)
+    host.hear(announcement(4))
+    host.train()  # waits for an answer that will never come
+    host.restart()
+    actions = host.hear(announcement(2))
     assert said(actions, UpdateOffer) == []
-    assert "no noise" in said(actions, Join)[0].reason
+    assert len(asked(actions, Train)) == 1
+
+
+def test_what_was_trained_for_an_aggregator_that_began_anew_is_not_sent(host: Host):
+    host.hear(announcement(mode=Mode.BUFFERED))
+    actions = host.hear(announcement(run="another", mode=Mode.BUFFERED)) + host.train()
+    assert said(actions, UpdateOffer) == []
+    assert len(asked(actions, Train)) == 1
+
+
+def test_what_noise_should_have_hidden_does_not_leave_with_a_later_update(host: Host):
+    """The rest of updates without noise is no noise's business, and the other way round."""
+    finished(host, 1)
+    clean = host.desk.residual(None)
+    assert clean is not None
+    private = Privacy(clip_norm=1.0, noise_multiplier=1.0)
+    assert host.desk.residual(private) is None
+    host.hear(announcement(2, compression="int8", privacy=private))
+    (offer,) = said(host.train(), UpdateOffer)
+    host.participant.accepted(Accepted(round=2, update=offer.update), 0.0)
+    assert host.desk.residual(private) is not None
+    np.testing.assert_array_equal(host.desk.residual(None)["w"], clean["w"])
+
+
+def test_a_damaged_model_is_fetched_again(host: Host, tmp_path: Path):
+    host.hear(announcement())
+    (kept,) = (tmp_path / "model").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-1] + b"?")
+    host.restart()
+    actions = host.hear(announcement())
+    assert len(said(actions, Missing)) > 0
+    assert len(asked(actions, Train)) == 1
+
+
+def test_a_model_beyond_all_measure_is_not_fetched(host: Host, tmp_path: Path):
+    huge = Blob(id="0" * 64, size_bytes=2**31, chunk_bytes=2**20)
+    actions = host.hear(announcement().model_copy(update={"model": huge}))
+    assert [join.takes_part for join in said(actions, Join)] == [False]
+    assert said(actions, Missing) == []
+    assert not list((tmp_path / "fetch").glob("*"))
+
+
+def test_pieces_of_a_model_that_nobody_wants_any_more_do_not_stay(host: Host, tmp_path: Path):
+    for digit in "12":
+        model = Blob(id=digit * 64, size_bytes=500, chunk_bytes=100)
+        host.participant.announced(announcement().model_copy(update={"model": model}), 0.0)
+    assert [path.name for path in (tmp_path / "fetch").iterdir()] == ["2" * 64 + ".100"]

@@ -89,7 +89,7 @@ _SETTINGS = Settings(
 _COMPONENT = Component(mean=1.0, variance=0.5, num_segments=9)
 _MESSAGES = (
     Announcement(
-        round=1, phase=Phase.UPDATES, deadline_s=9.0, model=_BLOB, fingerprint="f",
+        run="r", round=1, phase=Phase.UPDATES, deadline_s=9.0, model=_BLOB, fingerprint="f",
         settings=_SETTINGS, mixture=(_COMPONENT,),
     ),
     Join(round=1, takes_part=False, reason="no footage", version="1.0"),

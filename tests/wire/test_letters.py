@@ -1,9 +1,12 @@
+from functools import partial
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import MalformedMessageError
+from edge.wire.envelope import Sequence
 from edge.wire.letters import Letters, RepeatedMessageError
 
 KEYS = {name: Ed25519PrivateKey.generate() for name in ("a", "b", "thief")}
@@ -49,3 +52,20 @@ def test_a_message_counts_under_its_own_kind_alone():
 def test_arbitrary_bytes_are_refused(payload):
     with pytest.raises(MalformedMessageError):
         letters("b").open("t", payload, sender="a", kind="join")
+
+
+def test_who_restarts_with_a_clock_that_was_set_back_is_still_heard(monkeypatch):
+    before, ours = letters("a"), letters("b")
+    ours.open("t", before.seal("t", "join", b"1"), sender="a", kind="join")
+    kept = before.heard()
+    ours.open("t", before.seal("t", "join", b"2"), sender="a", kind="join")  # after the note
+    monkeypatch.setattr("edge.wire.letters.Sequence", partial(Sequence, lambda: 10**9))
+    after = Letters("a", KEYS["a"], PUBLIC, kept)
+    assert ours.open("t", after.seal("t", "join", b"3"), sender="a", kind="join") == b"3"
+
+
+def test_what_we_said_ourselves_is_no_correspondent():
+    ours = letters("a")
+    ours.seal("t", "join", b"1")
+    assert letters("b", letters("a", ours.heard()).heard()).knows("a")
+    assert ours.heard().keys() == {"a"}

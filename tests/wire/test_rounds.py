@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError, MalformedMessageError
+from edge.wire.masks import Unmask
 from edge.wire.rounds import (
     MAX_BLOB_BYTES,
     MAX_MESSAGE_BYTES,
@@ -60,6 +61,7 @@ settings_ = st.builds(
 messages = st.one_of(
     st.builds(
         Announcement,
+        run=names,
         round=numbers,
         phase=st.sampled_from(Phase),
         attempt=st.integers(1, 9),
@@ -122,3 +124,17 @@ def test_masked_updates_need_a_bound():
     plain = Settings(student={}, spec_versions=(), plan={}, rule={}, compression="fp32")
     with pytest.raises(ConfigError, match="clip norm"):
         plain.fixed_point()
+
+
+def test_what_a_participant_writes_can_neither_forge_a_log_line_nor_move_a_cursor():
+    join = Join(round=1, takes_part=False, reason="no\nERROR \x1b[2J", version="1\r")
+    assert join.reason == "no ERROR  [2J"
+    assert decode_message(encode_message(join), Join) == join
+
+
+def test_a_foreign_key_is_not_repeated_at_length():
+    unmask = b'{"session": "s", "seed_shares": {}, "key_shares": {}, "%s": 1}' % (b"\\n" * 9999)
+    with pytest.raises(MalformedMessageError) as caught:
+        decode_message(unmask, Unmask)
+    assert len(str(caught.value)) < 300
+    assert str(caught.value).isprintable()

@@ -16,7 +16,8 @@ finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
 arrays = hnp.arrays(
     np.float32, hnp.array_shapes(min_dims=0, max_dims=4, max_side=5), elements=finite
 )
-weights = st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), arrays, max_size=4)
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda n: n != "__metadata__")
+weights = st.dictionaries(NAMES, arrays, max_size=4)
 SMALL = {"a": np.ones((2, 3), np.float32), "b": np.zeros(4, np.float32)}
 SHAPES = shapes_of(SMALL)
 
@@ -154,3 +155,8 @@ def test_a_long_foreign_name_is_not_repeated_in_full():
     with pytest.raises(MalformedMessageError) as raised:
         decode_weights(encode_weights({"x" * 10_000: SMALL["a"]} | SMALL), SHAPES)
     assert len(str(raised.value)) < 200
+
+
+def test_the_name_that_the_format_keeps_for_itself_is_no_array_s():
+    with pytest.raises(ModelError, match="__metadata__"):
+        encode_weights({"__metadata__": np.zeros(1, np.float32)})
