@@ -8,43 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     JsonValue,
     SecretStr,
-    ValidationError,
     model_validator,
 )
 
-from edge.errors import ConfigError
+from edge.schema import Id, Positive, Section, TlsSection, beside, read_config
 from edge.wire.rounds import Mode
-from edge.yamlfile import YamlFile, read_yaml
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """A part of the file: unknown keys are errors, values are frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class TlsSection(Section):
-    """Certificates for the broker; ``provision`` makes all three."""
-
-    ca: Path
-    cert: Path | None = None
-    key: Path | None = None
-
-    @model_validator(mode="after")
-    def _pair(self) -> TlsSection:
-        if (self.cert is None) != (self.key is None):
-            raise ValueError("cert and key belong together: give both or neither")
-        return self
 
 
 class MqttSection(Section):
@@ -84,7 +58,7 @@ class StrategySection(Section):
     """How updates become the next model."""
 
     name: str = "fedavg"
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class PrivacySection(Section):
@@ -120,7 +94,9 @@ class AggregatorConfig(Section):
     mqtt: MqttSection = MqttSection()
     rounds: RoundsSection = RoundsSection()
     strategy: StrategySection = StrategySection()
-    plan: dict[Id, JsonValue] = {}  # of local training: epochs, learning_rate, ...
+    plan: dict[Id, JsonValue] = Field(
+        default_factory=dict
+    )  # of local training: epochs, learning_rate, ...
     compression: Literal["fp32", "int8", "int4", "sparse"] | None = None  # default: int8
     privacy: PrivacySection | None = None
     secure: SecureSection | None = None
@@ -151,40 +127,19 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Aggr
 
     Raises ConfigError with every mistake that was found, one a line.
     """
-    file = read_yaml(path, environment)
-    try:
-        config = AggregatorConfig.model_validate(file.values)
-    except ValidationError as error:
-        raise ConfigError(_describe(error, file)) from None
-    return _anchored(config, path.resolve().parent)
+    config = read_config(AggregatorConfig, path, environment, example="configs/aggregator.yaml")
+    return _anchored(config, path)
 
 
-def _describe(error: ValidationError, file: YamlFile) -> str:
-    found = []
-    for mistake in error.errors(include_url=False, include_input=False):
-        place = [step for step in mistake["loc"] if step != "[key]"]
-        message = mistake["msg"].removeprefix("Value error, ")
-        if mistake["type"] == "extra_forbidden":
-            message = "no such setting; configs/aggregator.yaml shows all of them"
-        name = ".".join(map(str, place))
-        found.append((file.line(place), f"{name}: {message}" if name else message))
-    return "\n".join(f"{file.path}:{line}: {text}" for line, text in sorted(found))
-
-
-def _anchored(config: AggregatorConfig, folder: Path) -> AggregatorConfig:
+def _anchored(config: AggregatorConfig, path: Path) -> AggregatorConfig:
     """Make paths that the operator wrote relative to the file independent of the shell's folder."""
-
-    def at(path: Path | None) -> Path | None:
-        return None if path is None else folder / path.expanduser()
-
+    at = beside(path)
     tls = config.mqtt.tls
-    if tls is not None:
-        tls = tls.model_copy(update={"ca": at(tls.ca), "cert": at(tls.cert), "key": at(tls.key)})
     return config.model_copy(
         update={
             "data_dir": at(config.data_dir),
             "keys_dir": at(config.keys_dir),
             "model": at(config.model),
-            "mqtt": config.mqtt.model_copy(update={"tls": tls}),
+            "mqtt": config.mqtt.model_copy(update={"tls": tls and tls.anchored(at)}),
         }
     )

@@ -10,17 +10,14 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     model_validator,
 )
 
 from edge.errors import ConfigError
 from edge.ingest.masks import polygon
-from edge.yamlfile import YamlFile, read_yaml
+from edge.schema import Id, Positive, Section, TlsSection, beside, read_config
 
 
 def _with_area(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -31,32 +28,10 @@ def _with_area(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return corners
 
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[
     list[tuple[Fraction, Fraction]], Field(min_length=3), AfterValidator(_with_area)
 ]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A part of the file: unknown keys are errors, values are frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class TlsSection(Section):
-    """Certificates for the broker; give ``cert`` and ``key`` when it asks for a client's."""
-
-    ca: Path
-    cert: Path | None = None
-    key: Path | None = None
-
-    @model_validator(mode="after")
-    def _pair(self) -> TlsSection:
-        if (self.cert is None) != (self.key is None):
-            raise ValueError("cert and key belong together: give both or neither")
-        return self
 
 
 class MqttSection(Section):
@@ -175,8 +150,8 @@ class CameraSection(Section):
     loop: bool = False  # a file begins again when it ends
     analysis_hz: Positive = 5.0
     max_width: int = Field(default=640, ge=64, le=7680)
-    masks: list[Polygon] = []
-    zones: dict[Id, Polygon] = {}
+    masks: list[Polygon] = Field(default_factory=list)
+    zones: dict[Id, Polygon] = Field(default_factory=dict)
     alarms_per_day: Positive | None = None  # default: alerts.alarms_per_camera_day
     enabled: bool = True
 
@@ -206,35 +181,14 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Edge
 
     Raises ConfigError with every mistake that was found, one a line.
     """
-    file = read_yaml(path, environment)
-    try:
-        config = EdgeConfig.model_validate(file.values)
-    except ValidationError as error:
-        raise ConfigError(_describe(error, file)) from None
-    return _anchored(config, path.resolve().parent)
+    config = read_config(EdgeConfig, path, environment, example="configs/edge.yaml")
+    return _anchored(config, path)
 
 
-def _describe(error: ValidationError, file: YamlFile) -> str:
-    found = []
-    for mistake in error.errors(include_url=False, include_input=False):
-        place = [step for step in mistake["loc"] if step != "[key]"]
-        message = mistake["msg"].removeprefix("Value error, ")
-        if mistake["type"] == "extra_forbidden":
-            message = "no such setting; configs/edge.yaml shows all of them"
-        name = ".".join(map(str, place))
-        found.append((file.line(place), f"{name}: {message}" if name else message))
-    return "\n".join(f"{file.path}:{line}: {text}" for line, text in sorted(found))
-
-
-def _anchored(config: EdgeConfig, folder: Path) -> EdgeConfig:
+def _anchored(config: EdgeConfig, path: Path) -> EdgeConfig:
     """Make paths that the operator wrote relative to the file independent of the shell's folder."""
-
-    def at(path: Path | None) -> Path | None:
-        return None if path is None else folder / path.expanduser()
-
+    at = beside(path)
     tls = config.mqtt.tls
-    if tls is not None:
-        tls = tls.model_copy(update={"ca": at(tls.ca), "cert": at(tls.cert), "key": at(tls.key)})
     detector = config.detector.model_copy(
         update={"model": at(config.detector.model), "labels": at(config.detector.labels)}
     )
@@ -243,14 +197,16 @@ def _anchored(config: EdgeConfig, folder: Path) -> EdgeConfig:
         keys = {name: at(getattr(federation, name)) for name in ("signing_key", "aggregator_key")}
         federation = federation.model_copy(update=keys)
     cameras = {
-        name: camera.model_copy(update={"source": _anchored_source(camera.source, folder)})
+        name: camera.model_copy(
+            update={"source": _anchored_source(camera.source, path.resolve().parent)}
+        )
         for name, camera in config.cameras.items()
     }
     return config.model_copy(
         update={
             "cameras": cameras,
             "data_dir": at(config.data_dir),
-            "mqtt": config.mqtt.model_copy(update={"tls": tls}),
+            "mqtt": config.mqtt.model_copy(update={"tls": tls and tls.anchored(at)}),
             "detector": detector,
             "federation": federation,
         }
