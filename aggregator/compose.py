@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from pydantic import JsonValue
 
-from aggregator.config import AggregatorConfig, MqttSection, SecureSection, TlsSection
+from aggregator.config import AggregatorConfig, MqttSection, SecureSection
 from aggregator.first_model import FirstModel, read_first_model
 from aggregator.metrics import Metrics
 from aggregator.participants import read_participants
@@ -22,6 +22,7 @@ from aggregator.transfers import Uploads
 from aggregator.unmasking import check_combination
 from edge.errors import BrokerRefusedError, ConfigError
 from edge.mqtt import MqttBroker, MqttSettings, Tls
+from edge.schema import TlsSection
 from edge.wire.broker import Broker
 from edge.wire.federation_topics import AGGREGATOR, FederationTopics
 from edge.wire.keys import read_signing_key

@@ -24,6 +24,8 @@ METHODS_HELP = (
     "local, centralised and strategies; NAME+tuned judges each participant's model after one more "
     f"local epoch, as hosts use it; default {METHODS}, with normal fedbn too"
 )
+BACKENDS = ("inline", "processes", "ray", "broker")
+BACKENDS_HELP = "broker: participants and aggregator are processes that meet at a private mosquitto"
 SHARES = "0,0.25,1"
 
 
@@ -47,7 +49,7 @@ def add_simulate(subparsers: Commands) -> argparse.ArgumentParser:
     add("--compression", choices=("fp32", "int8", "int4", "sparse"), default="fp32")
     add("--secure", action="store_true", help="the aggregator sees the sum alone")
     add("--poison", metavar="KIND:SHARE", help="sign-flip, scale, noise or nan, as nan:0.2")
-    add("--backend", choices=("inline", "processes", "ray"), default="inline")
+    add("--backend", choices=BACKENDS, default="inline", help=BACKENDS_HELP)
     add("--plot", type=Path, metavar="DIR", help="draw AUC by round")
     add("--format", choices=("text", "json"), default="text")
     return parser

@@ -1,4 +1,4 @@
-"""A federation without a network: which strategy learns how well, and at what cost.
+"""A federation in one place: which strategy learns how well, and at what cost.
 
 * *scenario*: a data set in a setting; deals footage to participants (``tracks_*``, ``features``);
 * *learner*: a participant, trained by the host's own code (``edge.training``);
@@ -7,5 +7,6 @@
 * *bench*: the judge; causal frame scores of the test clips (``objects``, ``segments``).
 
 Only the transport is missing: the code that trains, protects, compresses, screens and combines is
-the federation's. Figures are those of the last round, mean and standard deviation over seeds.
+the federation's. With ``--backend broker`` it is there too: *site*, *seat* and *over_broker*.
+Figures are those of the last round, mean and standard deviation over seeds.
 """

@@ -1,7 +1,8 @@
 """Where runs are done: one after another here, in processes of this machine, or on a Ray cluster.
 
 A run needs nothing of any other, so whole runs are dealt out: nothing travels between machines
-while one is under way. The scenario travels once to each worker.
+while one is under way. The scenario travels once to each worker. ``broker`` is another matter: runs
+are done one after another, but within a run everybody is a process, and they talk over MQTT.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from types import ModuleType
 from typing import Literal, TypeAlias
 
+from aggregator.simulate.over_broker import over_broker
 from aggregator.simulate.problem import Scenario
 from aggregator.simulate.run import Job, Run, run_job
 from edge.errors import ConfigError
 
-Backend: TypeAlias = Literal["inline", "processes", "ray"]
+Backend: TypeAlias = Literal["inline", "processes", "ray", "broker"]
 Work: TypeAlias = Callable[[Scenario, Sequence[Job], Callable[[int], object]], Iterator[Run]]
 
 _scenario: Scenario | None = None  # of a worker process
@@ -63,7 +65,20 @@ def on_ray(
             yield run
 
 
-BACKENDS: dict[Backend, Work] = {"inline": inline, "processes": processes, "ray": on_ray}
+def at_broker(
+    scenario: Scenario, jobs: Sequence[Job], on_rounds: Callable[[int], object]
+) -> Iterator[Run]:
+    """Strategies over a broker of this machine, what needs none as ``inline``."""
+    for job in jobs:
+        yield run_job(scenario, job, lambda: on_rounds(1), over_broker)
+
+
+BACKENDS: dict[Backend, Work] = {
+    "inline": inline,
+    "processes": processes,
+    "ray": on_ray,
+    "broker": at_broker,
+}
 
 
 def _imported_ray() -> ModuleType:

@@ -2,7 +2,8 @@
 
 The steps are those of ``edge.scoring``: an energy becomes decades of surprise by what is usual on
 this camera, gathers along each object's way, and the largest of a frame is the frame's. The
-student takes the place of the kinematic normality; the term of speed stays beside it, as live.
+student takes the place of the kinematic normality; the term of speed stays beside it, as live. What
+the student says without that term is told too: speed alone finds much of what is strange here.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from edge.scoring.normality import Excess
 Energy: TypeAlias = Callable[[Table], Array]
 """How strange each of R rows is: → (R,)."""
 
+Term: TypeAlias = tuple[Array, Array]
+"""What one term says of each frame, (T_normal,) and (T_test,)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
@@ -47,9 +51,18 @@ class JudgedCamera:
     labels: tuple[Labels, ...]  # per clip, one per frame of the footage
     stride: int  # every so many frames of the footage one is analysed
 
-    def clips(self, energy: Energy) -> list[ClipScores]:
-        """Causal frame scores; the frames between two analysed ones inherit the latest score."""
-        scores = _frame_scores(self.normal, self.test, energy).astype(np.float64)
+    def clips(self, energy: Energy) -> tuple[list[ClipScores], list[ClipScores]]:
+        """Causal frame scores of the camera as it runs, and of the student's term alone."""
+        student = _term(self.normal, self.test, self.normal.objects, self.test.objects, energy)
+        beside = [
+            _term(self.normal, self.test, usual, tested, _excess)
+            for usual, tested in zip(self.normal.beside, self.test.beside, strict=True)
+        ]
+        return self._clips([student, *beside]), self._clips([student])
+
+    def _clips(self, terms: Sequence[Term]) -> list[ClipScores]:
+        """The frames between two analysed ones inherit the latest score."""
+        scores = _fused(terms).astype(np.float64)
         frames = [-(-len(labels) // self.stride) for labels in self.labels]
         parts = np.split(scores, np.cumsum(frames)[:-1])
         return [
@@ -69,7 +82,11 @@ class ObjectBench:
         scored = [
             camera.clips(_student(models[camera.participant], score)) for camera in self.cameras
         ]
-        return clip_figures(scored)
+        alone = [clip for _, clips in scored for clip in clips]
+        return {
+            **clip_figures([clips for clips, _ in scored]),
+            "auc_student_micro_causal": micro_auc(alone),
+        }
 
 
 def clip_figures(scored: Sequence[Sequence[ClipScores]]) -> Figures:
@@ -92,19 +109,14 @@ def _excess(table: Table) -> Array:
     return Excess().distance(table.values)
 
 
-def _frame_scores(normal: Seen, test: Seen, energy: Energy) -> Array:
+def _fused(terms: Sequence[Term]) -> Array:
     """Decades of surprise of the test frames, (T,), after calibration on the normal ones."""
-    terms = [(normal.objects, test.objects, energy)]
-    terms += [(n, t, _excess) for n, t in zip(normal.beside, test.beside, strict=True)]
-    levels = [_term(normal, test, *term) for term in terms]
-    usual, tested = (fuse(np.stack(part)) for part in zip(*levels, strict=True))
+    usual, tested = (fuse(np.stack(part)) for part in zip(*terms, strict=True))
     return TailCalibration.fit(usual).surprise(tested)
 
 
-def _term(
-    normal: Seen, test: Seen, of_normal: Table, of_test: Table, energy: Energy
-) -> tuple[Array, Array]:
-    """What one term says of each frame, (T_normal,) and (T_test,)."""
+def _term(normal: Seen, test: Seen, of_normal: Table, of_test: Table, energy: Energy) -> Term:
+    """Decades of surprise of one term."""
     usual = energy(of_normal)
     calibration = TailCalibration.fit(usual)
     largest = [

@@ -9,6 +9,7 @@ how a host uses it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -73,24 +74,36 @@ class Company(Protocol):
         ...
 
 
+Federate: TypeAlias = Callable[[Job, Sequence[Learner], Weights], AbstractContextManager[Company]]
+"""Brings learners together, from the model that they all begin with."""
+
+
 def _nothing() -> None:
     """Nobody listens."""
 
 
-def run_job(scenario: Scenario, job: Job, on_round: OnRound = _nothing) -> Run:
-    """Do all rounds of a job; deterministic, whatever else the machine does."""
+def run_job(
+    scenario: Scenario,
+    job: Job,
+    on_round: OnRound = _nothing,
+    federate: Federate | None = None,
+) -> Run:
+    """Do all rounds of a job; deterministic, whatever else the machine does.
+
+    ``federate`` brings the learners of a strategy together; by default here, without a network.
+    """
     torch.set_num_threads(1)  # sums in another order are other sums
     problem = scenario.problem(seed=job.seed, labelled_share=job.labelled_share)
     spec = job.recipe.spec(problem.head, problem.width)
     model = weights_of(make_student(spec, seed=job.seed))
-    company = _company(problem, job, model)
     score = _scorer(spec)
     rounds = []
-    for number in range(1, job.recipe.rounds + 1):
-        bytes_up, refused = company.round(number)
-        figures = problem.bench.figures(company.models(), score)
-        rounds.append(Round(figures, bytes_up, refused))
-        on_round()
+    with _company(problem, job, model, federate or in_memory) as company:
+        for number in range(1, job.recipe.rounds + 1):
+            bytes_up, refused = company.round(number)
+            figures = problem.bench.figures(company.models(), score)
+            rounds.append(Round(figures, bytes_up, refused))
+            on_round()
     parameters = sum(array.size for array in model.values())
     return Run(job, len(problem.participants), parameters, tuple(rounds))
 
@@ -183,24 +196,37 @@ class Federation:
         return {learner.name: learner.model(self._model) for learner in self._learners}
 
 
-def _company(problem: Problem, job: Job, model: Weights) -> Company:
-    recipe = job.recipe
+def recipe_of(job: Job) -> Recipe:
+    """The job's recipe as its method needs it."""
+    plain = job.method.removesuffix(TUNED) == SCAFFOLD
+    return job.recipe.with_plain_descent() if plain else job.recipe
+
+
+@contextmanager
+def in_memory(job: Job, learners: Sequence[Learner], model: Weights) -> Iterator[Company]:
+    """A federation in this process."""
+    name = job.method.removesuffix(TUNED)
+    strategy = make_strategy(name, **job.recipe.strategy.get(name, {}))
+    channel = Channel(job.terms, strategy, [learner.name for learner in learners], job.seed)
+    yield Federation(learners, model, strategy, channel, tuned=name != job.method)
+
+
+def _company(
+    problem: Problem, job: Job, model: Weights, federate: Federate
+) -> AbstractContextManager[Company]:
+    recipe = recipe_of(job)
     if job.method == CENTRALISED:
         everybody = pooled(problem.participants)
         learner = Learner(everybody, problem, recipe, seed=job.seed, index=0)
-        return Alone([learner], model, {each.name: learner for each in problem.participants})
-    name = job.method.removesuffix(TUNED)
-    if name == SCAFFOLD:
-        recipe = recipe.with_plain_descent()
+        stands_for = {each.name: learner for each in problem.participants}
+        return nullcontext(Alone([learner], model, stands_for))
     learners = [
         Learner(each, problem, recipe, seed=job.seed, index=index)
         for index, each in enumerate(problem.participants)
     ]
     if job.method == LOCAL:
-        return Alone(learners, model, {learner.name: learner for learner in learners})
-    strategy = make_strategy(name, **recipe.strategy.get(name, {}))
-    channel = Channel(job.terms, strategy, [learner.name for learner in learners], job.seed)
-    return Federation(learners, model, strategy, channel, tuned=name != job.method)
+        return nullcontext(Alone(learners, model, {learner.name: learner for learner in learners}))
+    return federate(job, learners, model)
 
 
 def _scorer(spec: StudentSpec) -> Callable[[Weights, Array], Array]:

@@ -23,6 +23,7 @@ from aggregator.simulate.recipes import (
     Recipe,
 )
 from aggregator.simulate.run import CENTRALISED, LOCAL, TUNED, Job, Run
+from aggregator.simulate.site import find_mosquitto
 from aggregator.simulate.splits import Owners, read_owners
 from aggregator.simulate.table import Row, rows_of
 from aggregator.simulate.tracks_normal import NormalTracks
@@ -120,6 +121,12 @@ class Study:
             raise ConfigError("--secure sends integers: none of them is a NaN; choose another lie")
         if self.secure and self.compression != "fp32":
             raise ConfigError("--secure sends integers that add up: --compression cannot be used")
+        if self.backend == "broker":
+            find_mosquitto()
+            if self.poison:
+                raise ConfigError(
+                    "--backend broker runs the hosts' own code, which has no --poison"
+                )
         if self.dataset == "shanghaitech-tracks" and self.setting == "normal" and self.participants:
             raise ConfigError("--setting normal: the cameras are the participants, as calibrated")
 

@@ -19,8 +19,10 @@ SHOWN = {
     "auc_micro_causal": "micro causal",
     "auc_macro_causal": "macro causal",
     "auc_participants_causal": "participants",
+    "auc_student_micro_causal": "student micro",
     "auc_micro_segment": "micro segment",
 }
+"""Columns of the text; a cell is blank where a data set has no such figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,7 @@ def rows_of(setting: str, runs: Sequence[Run]) -> list[Row]:
 
 def as_text(dataset: str, rows: Sequence[Row], left_out: Sequence[str]) -> str:
     """A table for a person."""
-    shown = [name for name in SHOWN if name in rows[0].figures]
-    head = f"{'setting':18} {'method':22} " + " ".join(f"{SHOWN[n]:>13}" for n in shown)
+    head = f"{'setting':18} {'method':22} " + " ".join(f"{title:>13}" for title in SHOWN.values())
     lines = [
         f"{dataset}: AUC % after the last round, mean ± sd over {rows[0].seeds} seeds, "
         f"{rows[0].participants} participants, {rows[0].parameters} parameters",
@@ -97,7 +98,7 @@ def as_text(dataset: str, rows: Sequence[Row], left_out: Sequence[str]) -> str:
         setting = row.setting
         if setting == "partial":
             setting += f" {row.labelled_share:.0%}"
-        cells = " ".join(f"{_percent(row.figures[name]):>13}" for name in shown)
+        cells = " ".join(f"{_percent(row.figures.get(name)):>13}" for name in SHOWN)
         size = f"{row.bytes_up_per_round / 1000:>12.1f}"
         lines.append(f"{setting:18} {row.method:22} {cells} {size}")
         lines += [f"    refused: {what}" for what in row.refused[:3]]
@@ -127,7 +128,9 @@ def _row(setting: str, runs: Sequence[Run]) -> Row:
     )
 
 
-def _percent(spread: Spread) -> str:
+def _percent(spread: Spread | None) -> str:
+    if spread is None:
+        return ""
     if not math.isfinite(spread.mean):
         return "-"
     return f"{100 * spread.mean:.2f} ± {100 * spread.sd:.2f}"

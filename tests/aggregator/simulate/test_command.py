@@ -1,5 +1,6 @@
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_a_table_of_cameras_in_text(tracks: Path, capsys: pytest.CaptureFixture[
     out = capsys.readouterr().out
     assert "normal             fedbn" in out
     assert "camera 02" in out
+    assert "student micro" in out
+
+
+def test_cameras_tell_what_the_student_finds_alone(
+    tracks: Path, capsys: pytest.CaptureFixture[str]
+):
+    few = ["--rounds", "1", "--seeds", "2", "--methods", "fedavg", "--format", "json"]
+    simulate(tracks, "--setting", "normal", *few, dataset="shanghaitech-tracks")
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["auc_student_micro_causal"].keys() == {"mean", "sd"}
+    assert 0 <= row["auc_student_micro_causal"]["mean"] <= 1
 
 
 @pytest.mark.parametrize(
@@ -65,6 +77,18 @@ def test_a_table_of_cameras_in_text(tracks: Path, capsys: pytest.CaptureFixture[
 def test_wishes_that_cannot_be_met_are_refused(features: Path, arguments: list[str], message: str):
     with pytest.raises(ConfigError, match=message):
         simulate(features, "--setting", "unlabelled", "--methods", "local", *arguments)
+
+
+def test_a_broker_needs_mosquitto_and_hosts_that_do_not_lie(
+    features: Path, monkeypatch: pytest.MonkeyPatch
+):
+    broker = ["--setting", "unlabelled", "--methods", "fedavg", "--backend", "broker"]
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    with pytest.raises(ConfigError, match="mosquitto is not installed"):
+        simulate(features, *broker)
+    monkeypatch.setattr(shutil, "which", lambda name, **_: f"/usr/sbin/{name}")
+    with pytest.raises(ConfigError, match="no --poison"):
+        simulate(features, *broker, "--poison", "scale:0.2")
 
 
 def test_cameras_cannot_be_dealt_where_they_calibrate(tracks: Path):

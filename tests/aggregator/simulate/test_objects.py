@@ -1,10 +1,12 @@
 """The bench of cameras, by energies that need no student."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from aggregator.simulate.objects import ObjectBench, Seen
 from aggregator.simulate.tracks_normal import NormalTracks
 from edge.errors import DatasetError
 from edge.scoring.normality import NearestNormal
@@ -55,10 +57,28 @@ def test_frames_between_two_analysed_ones_inherit_and_every_frame_is_judged(
     scenario: NormalTracks,
 ):
     (camera,) = scenario.bench.cameras
-    clips = camera.clips(lambda table: np.abs(table.values[:, 0]))
-    assert [len(clip.scores) for clip in clips] == [240, 240]
-    for clip in clips:
-        np.testing.assert_array_equal(clip.scores[0::3], clip.scores[2::3])
+    for clips in camera.clips(lambda table: np.abs(table.values[:, 0])):
+        assert [len(clip.scores) for clip in clips] == [240, 240]
+        for clip in clips:
+            np.testing.assert_array_equal(clip.scores[0::3], clip.scores[2::3])
+
+
+def test_the_students_own_figure_is_without_the_term_of_speed(scenario: NormalTracks):
+    models, _ = nearest(scenario)
+    bench = scenario.problem(seed=0, labelled_share=0).bench
+    blind = bench.figures(models, lambda model, values: np.zeros(len(values), np.float32))
+    assert blind["auc_student_micro_causal"] == pytest.approx(0.5, abs=0.02)
+    assert blind["auc_micro_causal"] > 0.85  # it is the runner's speed that is strange
+
+    (camera,) = bench.cameras
+    alone = ObjectBench((replace(camera, normal=_still(camera.normal), test=_still(camera.test)),))
+    figures = bench.figures(*nearest(scenario))
+    expected = alone.figures(*nearest(scenario))
+    assert figures["auc_student_micro_causal"] == expected["auc_micro_causal"]
+
+
+def _still(seen: Seen) -> Seen:
+    return replace(seen, beside=())
 
 
 def test_a_folder_whose_labels_fit_no_camera_is_refused(tracks: Path):

@@ -48,6 +48,14 @@ def test_what_is_not_defined_is_null_in_json_and_a_dash_in_text():
     assert "refused: a: why" in text
 
 
+def test_a_figure_that_a_data_set_does_not_have_is_blank():
+    (row,) = rows_of("normal", [run("local", 0, [0.5])])
+    heading, line = as_text("features", [row], []).splitlines()[1:3]
+    end = heading.index("student micro") + len("student micro")
+    assert line[end - len("student micro") : end].strip() == ""
+    assert "auc_student_micro_causal" not in row.as_json()
+
+
 def test_a_picture_for_every_share_of_labels(tmp_path):
     rows = rows_of("partial", [run("a", 0, [0.5, 0.7], s) for s in (0.0, 1.0)])
     paths = write_plots(tmp_path / "plots", "features", rows)
