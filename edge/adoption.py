@@ -50,6 +50,17 @@ class Shadow:
     candidate_alarms: int
     running_alarms: int
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Shadow:
+        """Raises KeyError, TypeError or ValueError where it is none."""
+        return cls(
+            camera=str(fields["camera"]),
+            footage_s=float(fields["footage_s"]),
+            alarms_per_day=float(fields["alarms_per_day"]),
+            candidate_alarms=int(fields["candidate_alarms"]),
+            running_alarms=int(fields["running_alarms"]),
+        )
+
     @property
     def days(self) -> float:
         """The footage in days."""
@@ -81,8 +92,8 @@ class Verdict:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Verdict:
-        """Raises KeyError or TypeError where it is none."""
-        figures = tuple(Shadow(**shadow) for shadow in fields["figures"])
+        """Raises KeyError, TypeError or ValueError where it is none."""
+        figures = tuple(map(Shadow.from_json, fields["figures"]))
         return cls(bool(fields["adopt"]), str(fields["reason"]), figures)
 
 

@@ -8,6 +8,7 @@ input is a pipe from here.
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,8 @@ class Apprentice:
         self._process: subprocess.Popen[bytes] | None = None
         self._began_s = 0.0
         self._pause_s = FIRST_PAUSE_S
-        self._resume_s = 0.0  # not before
+        self._failed_s = -math.inf
+        self._wait_s = 0.0  # after that
 
     @property
     def said(self) -> str:
@@ -106,13 +108,14 @@ class Apprentice:
 
     def _is_due(self, clips: Sequence[int]) -> bool:
         now_s = self._now_s()
-        if now_s < self._resume_s:
+        if 0 <= now_s - self._failed_s < self._wait_s:  # before it: the clock was set back
             return False
         if self._needs_footage and max(clips, default=0) < FEWEST_CLIPS:
             return False
         last = load_outcome(self._outcome)
         failed = last is not None and last.result == "failed"
-        return last is None or failed or now_s - last.time_s >= self._every_s
+        # an end in the future: the clock was set back
+        return last is None or failed or not 0 <= now_s - last.time_s < self._every_s
 
     def _start(self) -> None:
         self._began_s = self._now_s()
@@ -143,5 +146,5 @@ class Apprentice:
     def _pause(self, problem: str) -> None:
         self.problem = problem
         log.warning("%s; it is started again in %.0f s", problem, self._pause_s)
-        self._resume_s = self._now_s() + self._pause_s
+        self._failed_s, self._wait_s = self._now_s(), self._pause_s
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)

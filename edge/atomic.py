@@ -28,4 +28,12 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):  # what went wrong is said below
             partial.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+        raise refused(path, error) from error
+
+
+def refused(path: Path, error: OSError) -> StorageError:
+    """What to tell somebody whose disk does not take a file or folder."""
+    return StorageError(
+        f"cannot write {path}: {error.strerror or error}; "
+        "free the disk, or mend the folder's permissions"
+    )

@@ -147,7 +147,9 @@ def _add_learn(commands: Commands) -> None:
     purpose = "train this host's student on what its cameras stored, alone or in a federation"
     parser = _add(commands, "learn", "edge.commands.learn", purpose)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("-c", "--config", type=Path, metavar="FILE")
+    what.add_argument(
+        "-c", "--config", type=Path, metavar="FILE", help="train once, or stay in its federation"
+    )
     what.add_argument(
         "--initial", type=Path, metavar="FILE", help="only make the model a federation begins with"
     )

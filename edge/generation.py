@@ -16,6 +16,7 @@ may read and point, also while ``vad-edge run`` runs: that picks the change up b
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -71,7 +72,7 @@ class Generations:
             fields = json.loads(path.read_bytes())
             if fields.pop("format") != POINTER_FORMAT:
                 raise damaged(path, "of another format")
-            return Pointer(**fields)
+            return _sound(Pointer(**fields))
         except FileNotFoundError:
             return Pointer()
         except OSError as error:
@@ -113,8 +114,7 @@ class Generations:
             if model.student is None or model.student.version != student.version:
                 raise ModelError(f"camera {camera}: not calibrated with {student.version}")
         stamped = {name: replace(m, created_s=created_s) for name, m in models.items()}
-        made = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(created_s))
-        version = f"{made}-{student.version}"
+        version = self._name(created_s, student.version)
         entry = Entry(version, created_s, student.version, tuple(sorted(models)), verdict)
         write_generation(self._folder / version, entry, artifact, stamped)
         self._prune(version)
@@ -136,12 +136,22 @@ class Generations:
         """Point to what judged before; to no student where that cannot be used any more.
 
         What was rolled back is nobody's ``before``: a second roll-back ends without a student.
+        Where nothing was ever adopted nothing is written.
         """
+        if self.stamp() is None:
+            return Pointer()
         pointer = Pointer(self._latest().before, None, _now(now_s), reason, by_itself)
         try:
             return self._point(pointer)
         except (ModelError, FeatureVersionError) as error:
             return self._point(replace(pointer, version=None, reason=f"{reason}; {error}"))
+
+    def _name(self, created_s: float, student: str) -> str:
+        """Sorts by time; the same student once more is a second later where it need be."""
+        made = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(created_s))
+        version = f"{made}-{student}"
+        taken = version in self._versions()
+        return self._name(created_s + 1, student) if taken else version
 
     def _latest(self) -> Pointer:
         """The pointer; a damaged one is as good as none when another is written."""
@@ -180,6 +190,18 @@ class Generations:
         room = max(self._kept - len(needed - {None}), 0)
         for version in spare[: len(spare) - room]:
             shutil.rmtree(self._folder / version, ignore_errors=True)
+
+
+def _sound(pointer: Pointer) -> Pointer:
+    """Raises TypeError or ValueError where a field is not what it should be."""
+    names = (pointer.version, pointer.before)
+    if not all(name is None or isinstance(name, str) for name in names):
+        raise TypeError("version and before must be names or null")
+    if not isinstance(pointer.reason, str) or not isinstance(pointer.by_itself, bool):
+        raise TypeError("reason must be a text, by_itself true or false")
+    if not 0 <= pointer.since_s < math.inf:
+        raise ValueError("since_s must be seconds since the epoch")
+    return pointer
 
 
 def _now(now_s: float | None) -> float:

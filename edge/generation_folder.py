@@ -13,8 +13,8 @@ from typing import Any
 
 from edge.adoption import Verdict
 from edge.analysis import SPECS
-from edge.atomic import PARTIAL, write_atomically
-from edge.errors import ModelError, StorageError
+from edge.atomic import PARTIAL, refused, write_atomically
+from edge.errors import ModelError
 from edge.model.artifact import MANIFEST, Artifact, load_artifact, save_artifact
 from edge.scoring.model import CameraModel
 from edge.scoring.store import load_camera_model, save_camera_model
@@ -75,12 +75,13 @@ def write_generation(
 ) -> None:
     """Write it beside, then rename it into place; ``folder`` must not exist yet.
 
-    Raises ModelError where the student fails its golden segments, StorageError where the disk
-    refuses.
+    What a killed process had only begun to write is deleted. Raises ModelError where the student
+    fails its golden segments, StorageError where the disk refuses.
     """
     partial = folder.with_name(f".{entry.version}.{os.getpid()}{PARTIAL}")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
+        for left in folder.parent.glob(f".*{PARTIAL}/"):
+            shutil.rmtree(left, ignore_errors=True)
         save_artifact(partial / STUDENT, artifact)
         for camera, model in models.items():
             save_camera_model(partial / _camera_file(camera), model)
@@ -89,7 +90,7 @@ def write_generation(
         partial.rename(folder)
         _sync(folder.parent)
     except OSError as error:
-        raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
+        raise refused(folder, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

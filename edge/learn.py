@@ -8,7 +8,6 @@ ends; in one it stays, trains as the rounds ask, and adopts what comes back (``e
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,41 +20,28 @@ import torch
 from edge.atomic import write_atomically
 from edge.compose import (
     enabled_cameras,
-    find_model,
     learning_path,
     learning_plan,
     make_generations,
     outcome_path,
-    store_path,
 )
 from edge.config import EdgeConfig
 from edge.domain.weights import Weights
-from edge.errors import FeatureVersionError, ModelError, NotLearntError, VadError
-from edge.generation import Generations
+from edge.errors import (
+    StorageError,
+    VadError,
+)
+from edge.host_footage import Footage, read_footage, running_models
 from edge.model.spec import Head, StudentSpec
-from edge.scoring.model import CameraModel
 from edge.scoring.student import INPUTS
-from edge.training.material import Material
 from edge.training.outcome import Outcome, Result, save_outcome
 from edge.training.session import Session
-from edge.training.study import export, first_weights, make_teacher, new_spec, study
-from edge.training.teaching import Teacher
+from edge.training.study import export, first_weights, new_spec, study
 from edge.tryout import TrialRules, Tried, try_out
 from edge.wire.weights import encode_weights
 
-log = logging.getLogger(__name__)
-
 OnProgress = Callable[[float, float], None]
 """Hears the share that is done, in (0, 1], and the loss."""
-
-
-@dataclass(frozen=True, slots=True)
-class Footage:
-    """What the cameras of a host have to offer to one training."""
-
-    teacher: Teacher
-    materials: list[Material]
-    left_out: Mapping[str, str]  # cameras that do not teach, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +82,8 @@ def learn_alone(
     session = Session.resumed(learning_path(config) / "session", now_s=time.time())
     try:
         report = _learn(config, session, stop, on_progress, began_s)
+    except StorageError:
+        raise  # it goes on where it stands when the disk takes more
     except VadError as error:
         session.finish()
         note(config, "failed", str(error))
@@ -135,28 +123,6 @@ def _learn(
     )
 
 
-def read_footage(config: EdgeConfig, head: Head, *, until_s: float) -> Footage:
-    """Deal and read what every camera has stored; NotLearntError where none has enough."""
-    materials, left_out = [], {}
-    for camera, _ in enabled_cameras(config):
-        model = _camera_model(config, camera)
-        try:
-            material = Material(
-                store_path(config),
-                camera,
-                threshold=float("inf") if model is None else model.threshold,
-                until_s=until_s,
-            )
-        except NotLearntError as error:
-            left_out[camera] = str(error)
-            continue
-        materials.append(material)
-    if not materials:
-        raise NotLearntError("; ".join(left_out.values()))
-    teacher, known, more = make_teacher(head, materials)
-    return Footage(teacher, known, left_out | more)
-
-
 def adopt(
     config: EdgeConfig,
     footage: Footage,
@@ -175,18 +141,6 @@ def adopt(
     )
     running = running_models(config, generations)
     return try_out(artifact, footage.materials, running, generations, rules=rules)
-
-
-def running_models(config: EdgeConfig, generations: Generations) -> dict[str, CameraModel]:
-    """What each camera is judged by at present; a camera that still learns is left out."""
-    own = {name: _camera_model(config, name) for name, _ in enabled_cameras(config)}
-    found = {name: model for name, model in own.items() if model is not None}
-    try:
-        version = generations.current().version
-        return found if version is None else {**found, **generations.load(version).models}
-    except (ModelError, FeatureVersionError) as error:
-        log.warning("the present generation cannot be compared with: %s", error)
-        return found
 
 
 def report_of(
@@ -223,12 +177,3 @@ def first_model(path: Path, head: Head, *, hidden: int) -> dict[str, Any]:
         "parameters": sum(array.size for array in weights.values()),
         "spec_versions": versions,
     }
-
-
-def _camera_model(config: EdgeConfig, camera: str) -> CameraModel | None:
-    """What a camera has learnt by itself; one that cannot be used teaches nothing."""
-    try:
-        return find_model(config, camera)
-    except (ModelError, FeatureVersionError) as error:
-        log.warning("camera %s: its own model is not compared with: %s", camera, error)
-        return None

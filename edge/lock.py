@@ -14,11 +14,14 @@ from edge.errors import StorageError
 log = logging.getLogger(__name__)
 
 LOCK_NAME = "lock"
+ANOTHER_FOLDER = "give this one a data_dir and a host name of its own"
 
 
 @contextmanager
-def sole_user(folder: Path) -> Iterator[None]:
+def sole_user(folder: Path, *, otherwise: str = ANOTHER_FOLDER) -> Iterator[None]:
     """Make the folder if need be and keep other processes out of it meanwhile.
+
+    ``otherwise`` is what an operator can do instead of stopping the process that holds it.
 
     The kernel lets go when the process ends, however it ends. Raises StorageError where the
     folder cannot be written and where another process holds it.
@@ -32,20 +35,20 @@ def sole_user(folder: Path) -> Iterator[None]:
             "the disk, or set data_dir to another folder"
         ) from None
     try:
-        _acquire(lock, folder)
+        _acquire(lock, folder, otherwise)
         yield
     finally:
         os.close(lock)
 
 
-def _acquire(lock: int, folder: Path) -> None:
+def _acquire(lock: int, folder: Path, otherwise: str) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         holder = os.read(lock, 20).decode("ascii", "replace").strip() or "unknown"
         raise StorageError(
             f"data_dir {folder} is in use by another vad-edge (process {holder}): stop that one, "
-            "or give this one a data_dir and a host name of its own"
+            f"or {otherwise}"
         ) from None
     try:
         os.ftruncate(lock, 0)

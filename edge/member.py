@@ -26,7 +26,8 @@ from edge.federation.participant import Participant
 from edge.federation.privacy_budget import PrivacyBudget
 from edge.federation.terms import Terms
 from edge.federation.trainer import HostTrainer
-from edge.learn import Footage, Report, adopt, note, read_footage, report_of
+from edge.host_footage import Footage, read_footage
+from edge.learn import Report, adopt, note, report_of
 from edge.mqtt import MqttBroker
 from edge.scoring.student import INPUTS
 from edge.training.teaching import Teacher

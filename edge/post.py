@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edge.alerts.desk import AlertDesk
@@ -97,12 +97,13 @@ def make_posts(
     *,
     desk: AlertDesk,
     desk_lock: threading.Lock,
+    arm: Callable[[str], None],
     stopwatch: Stopwatch,
     keeper: Keeper | None,
 ) -> tuple[list[Worker], dict[str, Post]]:
     """Deal the cameras to the workers in turn; no thread is started yet.
 
-    ``keeper`` gets the features of all frames.
+    ``arm`` is called before each score is taken, ``keeper`` gets the features of all frames.
     """
     detector = make_detector(config.detector)
     school = School()
@@ -131,6 +132,7 @@ def make_posts(
             watches,
             desk=desk,
             desk_lock=desk_lock,
+            arm=arm,
             stopwatch=stopwatch,
         )
         workers.append(worker)

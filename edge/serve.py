@@ -110,6 +110,7 @@ class Host:
             cameras,
             desk=self._desk,
             desk_lock=self._desk_lock,
+            arm=self._arm,
             stopwatch=self.stopwatch,
             keeper=self._store,
         )
@@ -284,6 +285,17 @@ class Host:
             raise SourceUnusableError("; ".join(unusable))
         return True
 
+    def _arm(self, camera: str) -> None:
+        """Let the camera's alarm go by the model that judges now; the desk is locked."""
+        model = self.posts[camera].watch.model
+        if model is None or self._armed.get(camera) is model:
+            return
+        self._armed[camera] = model
+        new = limits(model, cooldown_s=self._config.alerts.cooldown_s)
+        self._desk.relimit(
+            camera, lambda alarm: replace(alarm, limits=new, model_version=model.version)
+        )
+
     def _demand_threads(self) -> None:
         """Nobody would notice that no alert comes any more: rather end, and be started again."""
         for thread in (self._publish, *(worker.thread for worker in self._workers)):
@@ -300,14 +312,8 @@ class Host:
     def _look_at(self, name: str, post: Post) -> None:
         status = post.status
         self._publisher.retain(self._topics.status(name), encode_status(status))
-        model = post.watch.model
         with self._desk_lock:
-            if model is not None and self._armed.get(name) is not model:
-                self._armed[name] = model
-                new = limits(model, cooldown_s=self._config.alerts.cooldown_s)
-                self._desk.relimit(
-                    name, lambda alarm: replace(alarm, limits=new, model_version=model.version)
-                )
+            self._arm(name)
             # every source of a live process is paced: its frames carry the wall clock's time
             if status is not CameraStatus.ONLINE or post.tally.problem:
                 self._desk.expire(name, time.time())

@@ -95,7 +95,6 @@ def _shadow(
     """What both raise on what was held out; a camera that still learns raises nothing."""
 
     def watched(model: CameraModel) -> tuple[int, float]:
-        groups = tuple(dict.fromkeys(SPECS if model.student is None else _specs(model.student)))
         groups = SPECS if model.student is None else _specs(model.student)
         clips = material.held_out(groups)
         return watch_footage(model, clips, limits=limits(model, cooldown_s=cooldown_s))

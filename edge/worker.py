@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from edge.alerts.desk import AlertDesk
 from edge.domain.frame import Frame
@@ -46,14 +46,17 @@ class Worker:
         *,
         desk: AlertDesk,
         desk_lock: threading.Lock,
+        arm: Callable[[str], None],
         stopwatch: Stopwatch,
     ) -> None:
+        """``arm`` sets a camera's alarm to the model that judges it, ``desk_lock`` held."""
         self.tallies = {camera: Tally() for camera in watches}
         self._mailroom = mailroom
         self._perception = perception
         self._watches = watches
         self._desk = desk
         self._desk_lock = desk_lock
+        self._arm = arm
         self._stopwatch = stopwatch
         self._stop = threading.Event()
         self.thread = threading.Thread(target=self._run, name=name)
@@ -102,6 +105,7 @@ class Worker:
                 score = self._watches[frame.camera].observe(percept)
             if score is not None:
                 with self._stopwatch.stage("alert"), self._desk_lock:
+                    self._arm(frame.camera)  # never a score by the limits of another model
                     self._desk.take(score, frame)
                 tally.scored += 1
         except Exception as error:  # the thread's boundary: other cameras go on

@@ -161,3 +161,21 @@ def test_the_command_yields_and_ends_with_the_pipe(tmp_path):
 def test_nobody_learns_where_nobody_asked(tmp_path):
     values = {"host": "h", "data_dir": tmp_path, "cameras": {"door": {"source": "x.mkv"}}}
     assert make_apprentice(EdgeConfig.model_validate(values), tmp_path / "edge.yaml") is None
+
+
+def test_an_outcome_of_a_clock_that_was_set_back_does_not_put_training_off(make, clock, tmp_path):
+    future_s = clock() + 1000 * HOUR_S
+    save_outcome(tmp_path / "outcome.json", Outcome(future_s, "adopted", "better"))
+    apprentice = make(WAITS)
+    apprentice.look(ENOUGH)
+    assert is_at_work(apprentice)
+
+
+def test_a_pause_does_not_outlast_a_clock_that_is_set_back(make, clock):
+    apprentice = make("raise SystemExit(1)")
+    run_to_its_end(apprentice)
+    apprentice.look(ENOUGH)
+    assert not is_at_work(apprentice)
+    clock.now_s -= 1000 * HOUR_S
+    apprentice.look(ENOUGH)
+    assert is_at_work(apprentice)

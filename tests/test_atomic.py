@@ -25,7 +25,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path, monkeypatch,
     target = os if call == "fsync" else type(path)
     with monkeypatch.context() as patch:
         patch.setattr(target, call, refuse)
-        with pytest.raises(StorageError, match="No space left on device"):
+        with pytest.raises(StorageError, match="No space left on device; free the disk"):
             write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -188,3 +188,53 @@ def test_a_name_in_the_header_is_no_way_out(generations, add, folder):
     path.write_text(json.dumps(header | {"version": "other"}))
     with pytest.raises(ModelError, match="this name"):
         generations.load(version)
+
+
+def test_where_nothing_was_adopted_a_roll_back_writes_nothing(generations, folder):
+    assert generations.roll_back(reason="by hand") == Pointer()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"version": 5},
+        {"before": ["x"]},
+        {"reason": None},
+        {"by_itself": "no"},
+        {"since_s": "today"},
+        {"since_s": float("nan")},
+        {"since_s": float("inf")},
+    ],
+)
+def test_a_pointer_of_other_types_is_damaged_and_rolled_back(generations, add, folder, fields):
+    generations.point_to(add(), reason="better")
+    path = folder / POINTER
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+    with pytest.raises(ModelError, match="vad-edge models rollback"):
+        generations.current()
+    assert generations.roll_back(reason="by hand").version is None
+    assert generations.current().reason == "by hand"
+
+
+@pytest.mark.parametrize("figure", [{"footage_s": "long"}, {"candidate_alarms": None}])
+def test_a_verdict_of_other_types_is_damaged(generations, add, folder, figure):
+    path = folder / add() / "generation.json"
+    header = json.loads(path.read_text())
+    header["verdict"]["figures"][0] |= figure
+    path.write_text(json.dumps(header))
+    ((_, listed),) = generations.list()
+    assert isinstance(listed, ModelError)
+
+
+def test_what_a_killed_process_left_half_written_goes_with_the_next(add, folder):
+    left = folder / ".20200101T000000Z-x.1.partial"
+    (left / "student").mkdir(parents=True)
+    version = add()
+    assert [path.name for path in folder.iterdir()] == [version]
+
+
+def test_the_same_student_in_the_same_second_is_another_generation(generations, add):
+    versions = [add(), add(), add()]
+    assert versions == sorted(set(versions))
+    assert [version for version, _ in generations.list()] == versions

@@ -1,17 +1,21 @@
 import json
 import threading
+import time
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from aggregator.first_model import read_first_model
 from edge.compose import learning_path, make_generations, outcome_path, store_path
-from edge.config import EdgeConfig
-from edge.errors import NotLearntError
+from edge.config import EdgeConfig, StoreSection
+from edge.errors import ConfigError, NotLearntError, StorageError
 from edge.features import kinematics
+from edge.host_footage import read_footage, running_models
 from edge.learn import first_model, learn_alone
 from edge.model.spec import StudentSpec
 from edge.model.student import make_student, weights_of
+from edge.training import fit
 from edge.training.outcome import load_outcome
 from edge.training.store import FeatureStore
 from tests.fakes.footage import feed
@@ -44,12 +48,12 @@ def make_config(folder, *cameras, **student):
     )
 
 
-def fill(config, *cameras, clips=CLIPS, clip_frames=CLIP_FRAMES, start=0):
+def fill(config, *cameras, clips=CLIPS, clip_frames=CLIP_FRAMES, start=0, score=None):
     keeper = EvenStore(store_path(config), max_age_s=1e12, max_bytes=10**9, now_s=lambda: 2000.0)
     keeper.clip_frames = clip_frames
     keeper.start()
     for camera in cameras:
-        feed(keeper, clips * clip_frames, camera=camera, start=start)
+        feed(keeper, clips * clip_frames, camera=camera, start=start, score=score)
     keeper.close()
 
 
@@ -109,6 +113,18 @@ def test_no_footage_is_an_error_that_says_what_to_do(tmp_path):
     assert not (learning_path(config) / "session").exists()
 
 
+def test_what_keeps_footage_from_coming_is_told(tmp_path):
+    config = make_config(tmp_path, "door")
+    off = config.learning.model_copy(update={"store": StoreSection(enabled=False)})
+    with pytest.raises(NotLearntError, match=r"learning\.store\.enabled: false"):
+        learn(config.model_copy(update={"learning": off}))
+    dark = {
+        name: each.model_copy(update={"enabled": False}) for name, each in config.cameras.items()
+    }
+    with pytest.raises(ConfigError, match="no camera is enabled"):
+        learn(config.model_copy(update={"cameras": dark}))
+
+
 def test_clap_says_so_where_nothing_stands_out(tmp_path):
     config = make_config(tmp_path, "door", head="clap")
     fill(config, "door", clip_frames=320)  # three clips that teach: too few to be told apart
@@ -125,7 +141,8 @@ def test_heads_that_look_at_scenes_are_adopted_too(tmp_path, head):
     assert report.trials[0]["footage_s"] > 0
 
 
-def test_what_was_stopped_goes_on_and_ends_as_if_it_had_not_been(config, monkeypatch):
+@pytest.mark.parametrize("in_hand", [False, True])
+def test_what_was_stopped_goes_on_and_ends_as_if_it_had_not_been(config, monkeypatch, in_hand):
     monkeypatch.setattr("edge.training.study.CHECKPOINT_EVERY_S", 0.0)
     learn(config)
     expected = weights_in_force(config)
@@ -138,12 +155,58 @@ def test_what_was_stopped_goes_on_and_ends_as_if_it_had_not_been(config, monkeyp
             stop.set()
 
     assert learn(config, stop=stop, on_progress=halfway) is None
-    fill(config, "door", clips=2, start=AFTER_ALL)  # the store goes on growing
+    # the store goes on growing: the clip in hand was begun before the training, and ends after it
+    began_s = json.loads((learning_path(config) / "session" / "session.json").read_text())
+    start = round((began_s["until_s"] - 10 - 1000) * 5) if in_hand else AFTER_ALL
+    fill(config, "door", clips=1, start=start)
     resumed = []
     assert learn(config, on_progress=lambda share, loss: resumed.append(share)).adopted
     assert resumed[0] > epochs[-1]
     found = weights_in_force(config)
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_full_disk_costs_no_training(config, monkeypatch):
+    monkeypatch.setattr("edge.training.study.CHECKPOINT_EVERY_S", 0.0)
+    save, kept = fit.save_checkpoint, []
+
+    def fill_up(path, checkpoint):
+        if len(kept) == 2:
+            raise StorageError("cannot write it: No space left on device")
+        kept.append(checkpoint.epoch)
+        save(path, checkpoint)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "save_checkpoint", fill_up)
+        with pytest.raises(StorageError, match="No space"):
+            learn(config)
+    resumed = []
+    assert learn(config, on_progress=lambda share, loss: resumed.append(share)).adopted
+    epochs = len(resumed) + len(kept)
+    assert resumed[0] == pytest.approx(3 / epochs)
+
+
+class Model(NamedTuple):
+    threshold: float
+    created_s: float
+
+
+def test_no_model_that_judged_calls_what_teaches_an_alarm(config, monkeypatch):
+    models = ({"door": Model(5.0, 1.0)}, {"door": Model(3.0, 2.0)})
+    fill(config, "door", clips=1, start=10_000, score=4.0)  # the generation raised, the own did not
+    monkeypatch.setattr("edge.host_footage._own_models", lambda _config: models[0])
+    monkeypatch.setattr("edge.host_footage._given_models", lambda _generations: models[1])
+    (material,) = read_footage(config, "density", until_s=time.time()).materials
+    assert len(material.dealt.taught) + len(material.dealt.held_out) == CLIPS
+
+
+def test_candidates_are_compared_with_what_judges(config, monkeypatch):
+    own = {"door": Model(5.0, 2.0), "yard": Model(5.0, 2.0)}
+    given = {"door": Model(3.0, 1.0), "yard": Model(3.0, 3.0), "gone": Model(3.0, 3.0)}
+    monkeypatch.setattr("edge.host_footage._own_models", lambda _config: own)
+    monkeypatch.setattr("edge.host_footage._given_models", lambda _generations: given)
+    running = running_models(config, make_generations(config))
+    assert running == {"door": own["door"], "yard": given["yard"]}
 
 
 class Killed(BaseException):

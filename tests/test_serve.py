@@ -307,6 +307,24 @@ def test_a_generation_is_followed_while_it_runs_and_its_limits_are_armed(make, t
     assert post.watch.model.version == version
 
 
+def test_a_score_is_never_compared_with_the_limits_of_another_model(make, tmp_path):
+    learnt(make_config(tmp_path), threshold=2.0)
+    house = make()
+    host, watch = house.host, house.host.posts["door"].watch
+    model = students.learnt(frames=300, created_s=4e9)
+    taken = []
+
+    def take(score, frame):
+        taken.append((watch.model, host._desk._alarms[frame.camera].limits.raise_at))
+
+    host._desk.take = take
+    for index in range(4):
+        watch.follow(model if index % 2 else None)
+        host._workers[0]._judge(percept(index))
+    assert [judge is model for judge, _ in taken] == [False, True, False, True]
+    assert [limit for _, limit in taken] == pytest.approx([judge.threshold for judge, _ in taken])
+
+
 def test_no_camera_at_all_is_a_mistake(tmp_path):
     config = EdgeConfig.model_validate(
         {"host": "h", "data_dir": tmp_path, "cameras": {"a": {"source": "x", "enabled": False}}}

@@ -38,8 +38,10 @@ class Watch:
 class Desk:
     def __init__(self):
         self.taken = []
+        self.armed = []
 
     def take(self, score, frame):
+        assert self.armed[-1] == frame.camera
         self.taken.append(frame.camera)
 
 
@@ -57,6 +59,7 @@ class Bench:
             self.watches,
             desk=self.desk,
             desk_lock=threading.Lock(),
+            arm=self.desk.armed.append,
             stopwatch=Stopwatch(),
         )
 

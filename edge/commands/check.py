@@ -28,6 +28,7 @@ from edge.wire.topics import Topics
 
 WRONG_INPUT, DID_NOT_ANSWER = 2, 3  # see `edge.cli.EXIT_CODES`
 AT_ONCE = 8  # cameras opened at one time
+LEAST_FREE_BYTES = 10_000_000  # a few clips of features
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,10 @@ def _data_dir(folder: Path) -> str:
     present = next(path for path in (folder, *folder.parents) if path.exists())
     if not (present.is_dir() and os.access(present, os.W_OK | os.X_OK)):
         raise StorageError(f"{folder} cannot be written: mend the permissions of {present}")
-    return f"{folder}, {shutil.disk_usage(present).free / 1e9:.1f} GB free"
+    free = shutil.disk_usage(present).free
+    if free < LEAST_FREE_BYTES:
+        raise StorageError(f"{folder} cannot be written: its disk is full; free some of it")
+    return f"{folder}, {free / 1e9:.1f} GB free"
 
 
 def _detector(config: EdgeConfig) -> str:

@@ -23,7 +23,7 @@ from edge.lock import sole_user
 from edge.signals import stop_on_signals
 
 REFUSED, INTERRUPTED = 4, 130
-FRAMEWORKS = ("torch", "sklearn", "onnx", "dp_accounting", "cryptography", "zstandard", "google")
+OURS = "edge"  # a package that is missing in here is our own fault
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     if options.until_eof:
         threading.Thread(target=_stop_at_eof, args=(stop,), name="parent", daemon=True).start()
     config = load_config(options.config)
-    with sole_user(learning_path(config)):
+    with sole_user(learning_path(config), otherwise="wait until it has trained"):
         learning = _load("edge.learn")
         learning.prepare()
         if config.federation is None:
@@ -80,12 +80,16 @@ def _tell(report: Any, options: argparse.Namespace) -> None:
 def _load(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in FRAMEWORKS:
+        if package == OURS:
             raise
+        if isinstance(error, ModuleNotFoundError):
+            problem = f"{package}, which is not installed"
+        else:  # what was installed lacks a part, or is of another processor or Python
+            problem = f"packages that cannot be loaded here ({error})"
         raise ConfigError(
-            f"vad-edge learn needs {package}, which is not installed: pip install 'vad-edge[learn]'"
+            f"vad-edge learn needs {problem}: pip install 'vad-edge[learn]'"
         ) from None
 
 

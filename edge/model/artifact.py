@@ -26,9 +26,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from edge.atomic import refused
 from edge.domain.boxes import Floats
 from edge.domain.weights import Weights, shapes_of
-from edge.errors import FeatureVersionError, ModelError, StorageError
+from edge.errors import FeatureVersionError, ModelError
 from edge.model.session import StudentSession
 from edge.model.spec import StudentSpec, check_weights
 
@@ -129,7 +130,7 @@ def save_artifact(folder: Path, artifact: Artifact) -> None:
         partial.rename(folder)
     except OSError as problem:
         shutil.rmtree(partial, ignore_errors=True)
-        raise StorageError(f"cannot write {folder}: {problem.strerror or problem}") from problem
+        raise refused(folder, problem) from problem
 
 
 def load_artifact(folder: Path, spec_versions: Sequence[str]) -> Artifact:

@@ -85,7 +85,8 @@ class Draft:
     frames_wanted: int
     time_s: list[float] = field(default_factory=list)
     score: list[float] = field(default_factory=list)
-    frames: list[list[Features]] = field(default_factory=list)
+    _tables: list[ClipTable] = field(default_factory=list)  # of all frames but the latest
+    _latest: list[list[Features]] = field(default_factory=list)
 
     def fits(self, time_s: float, width: int, height: int) -> bool:
         """Whether a frame goes on where the latest one ended."""
@@ -94,8 +95,8 @@ class Draft:
 
     def add(self, groups: Iterable[Features], time_s: float, score: float | None) -> None:
         """Take in a frame; scene segments slide live, but of a clip's they end every sixteenth."""
-        ends_segment = (len(self.frames) + 1) % SCENE_SEGMENT_FRAMES == 0
-        self.frames.append(
+        ends_segment = (len(self.time_s) + 1) % SCENE_SEGMENT_FRAMES == 0
+        self._latest.append(
             [
                 group
                 if ends_segment or group.spec not in scene_segment.SPECS
@@ -105,40 +106,70 @@ class Draft:
         )
         self.time_s.append(time_s)
         self.score.append(np.nan if score is None else score)
+        if ends_segment:
+            self._gather()
 
     def finished(self) -> StoredClip:
         """As what is stored."""
+        self._gather()
         return StoredClip(
             camera=self.camera,
             width=self.width,
             height=self.height,
             time_s=np.array(self.time_s, np.float64),
             score=np.array(self.score, np.float32),
-            tables=join(self.frames),
+            tables=join(self._tables),
         )
 
+    def _gather(self) -> None:
+        """Many small arrays take several times the memory of a few large ones."""
+        first = len(self.time_s) - len(self._latest)
+        self._tables += join(
+            ClipTable(np.full(len(group), index, np.intp), group)
+            for index, groups in enumerate(self._latest, first)
+            for group in groups
+        )
+        self._latest.clear()
 
-def join(frames: Sequence[Sequence[Features]]) -> tuple[ClipTable, ...]:
-    """The groups of frame after frame as tables, in the order of first sight."""
-    rows: dict[str, list[tuple[int, Features]]] = {}
-    for index, groups in enumerate(frames):
-        for group in groups:
-            rows.setdefault(group.spec.spec_version, []).append((index, group))
-    return tuple(map(_joined, rows.values()))
+
+def join(tables: Iterable[ClipTable]) -> tuple[ClipTable, ...]:
+    """One table of each group, in the order of first sight; the frames must not go back.
+
+    Groups that share the arrays of their regions share them afterwards too.
+    """
+    found: dict[str, list[ClipTable]] = {}
+    for table in tables:
+        found.setdefault(table.features.spec.spec_version, []).append(table)
+    regions: dict[tuple[int, ...], ClipTable] = {}
+    return tuple(_joined(parts, regions) for parts in found.values())
 
 
-def _joined(rows: Sequence[tuple[int, Features]]) -> ClipTable:
-    indices, groups = zip(*rows, strict=True)
+def _joined(tables: Sequence[ClipTable], regions: dict[tuple[int, ...], ClipTable]) -> ClipTable:
+    """``regions`` holds what was joined before, by the arrays that it was joined from."""
+    groups = [table.features for table in tables]
+    values = np.concatenate([group.values for group in groups])
+    source = tuple(id(array) for group in groups for array in _regions(group))
+    known = regions.get(source)
+    if known is not None:
+        return ClipTable(known.frame, replace(known.features, spec=groups[0].spec, values=values))
     cells = [group.cells for group in groups if group.cells is not None]
     features = Features(
         spec=groups[0].spec,
         track_id=np.concatenate([group.track_id for group in groups]),
         class_id=np.concatenate([group.class_id for group in groups]),
         boxes_xyxy=np.concatenate([group.boxes_xyxy for group in groups]),
-        values=np.concatenate([group.values for group in groups]),
+        values=values,
         cells=_joined_cells(cells) if cells else None,
     )
-    return ClipTable(np.repeat(np.array(indices, np.intp), [len(g) for g in groups]), features)
+    joined = ClipTable(np.concatenate([table.frame for table in tables]), features)
+    return regions.setdefault(source, joined)
+
+
+def _regions(group: Features) -> tuple[object, ...]:
+    """What tells one region from another; all of it lives as long as the group."""
+    cells = group.cells
+    places = () if cells is None else (cells.column_row, cells.velocity)
+    return (group.track_id, group.class_id, group.boxes_xyxy, *places)
 
 
 def _joined_cells(cells: Sequence[Cells]) -> Cells:

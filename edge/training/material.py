@@ -75,11 +75,11 @@ class Material:
     def __init__(
         self, folder: Path, camera: str, *, threshold: float, until_s: float = math.inf
     ) -> None:
-        """``folder`` is the store's; what began after ``until_s`` is left for the next time."""
+        """``folder`` is the store's; what ended after ``until_s`` is left for the next time."""
         self.camera = camera
         self._folder = folder
         self._threshold = threshold
-        stored = (clip for clip in ClipReader(folder, camera, ()) if clip.time_s[0] <= until_s)
+        stored = (clip for clip in ClipReader(folder, camera, ()) if clip.time_s[-1] <= until_s)
         self.dealt = deal(stored, camera=camera, threshold=threshold)
 
     def rows(self, spec: FeatureSpec) -> Rows:
@@ -90,11 +90,12 @@ class Material:
         """
         found: list[Rows] = []
         stride, count = 1, 0
-        for number, clip in enumerate(self._read(self.dealt.taught, (spec,))):
+        for number, begin_s in enumerate(self.dealt.taught):
             if number % stride:
                 continue
-            found.append(_quiet_rows(clip, spec, self._threshold))
-            count += len(found[-1].values)
+            clips = self._read([begin_s], (spec,))
+            found += [_quiet_rows(clip, spec, self._threshold) for clip in clips]
+            count = sum(len(rows.values) for rows in found)
             while count > MAX_ROWS and len(found) > 1:
                 del found[1::2]
                 stride *= 2
@@ -138,10 +139,7 @@ class Material:
         return self._read(_thinned(self.dealt.held_out), specs)
 
     def _read(self, begins: Sequence[float], specs: Sequence[FeatureSpec]) -> Iterator[StoredClip]:
-        wanted = frozenset(begins)
-        for clip in ClipReader(self._folder, self.camera, specs):
-            if clip.time_s[0] in wanted:
-                yield clip
+        return ClipReader(self._folder, self.camera, specs).at(begins)
 
 
 def _quiet_rows(clip: StoredClip, spec: FeatureSpec, threshold: float) -> Rows:

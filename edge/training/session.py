@@ -1,7 +1,7 @@
 """One training of a host, from its beginning to its end over any number of killed processes.
 
-The store goes on growing: what began after the training did is left for the next one, or a resumed
-training would be of another lesson than its checkpoint.
+The store goes on growing: what ended after the training began is left for the next one, the clip in
+hand too, or a resumed training would be of another lesson than its checkpoint.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Session:
     """Its folder holds the checkpoints."""
 
     folder: Path
-    until_s: float  # since the epoch: clips that began later do not count
+    until_s: float  # since the epoch: clips that ended later do not count
 
     @classmethod
     def resumed(cls, folder: Path, *, now_s: float) -> Session:

@@ -63,7 +63,7 @@ class Shelves:
         shelf = self._shelves.setdefault(camera, _Shelf())
         while shelf.clips and shelf.bytes + len(content) > self._max_bytes:
             _delete(shelf.drop_oldest())
-        path = self._folder / camera / f"{round(time_s * 1e6):017d}{SUFFIX}"
+        path = clip_path(self._folder, camera, time_s)
         write_atomically(path, content)
         shelf.add(_Stored(path, len(content)))
 
@@ -77,6 +77,11 @@ class Shelves:
         """How many clips of a camera there are, and their bytes."""
         shelf = self._shelves.get(camera)
         return (len(shelf.clips), shelf.bytes) if shelf else (0, 0)
+
+
+def clip_path(folder: Path, camera: str, time_s: float) -> Path:
+    """The file of the clip whose first frame was captured at ``time_s``."""
+    return folder / camera / f"{round(time_s * 1e6):017d}{SUFFIX}"
 
 
 def clip_paths(folder: Path, camera: str) -> list[Path]:

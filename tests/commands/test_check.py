@@ -112,3 +112,10 @@ def test_an_address_that_can_never_be_read_is_a_mistake_for_check_and_run(shell,
     )
     assert shell.run("check", "-c", config)[0] == WRONG_INPUT
     assert shell.run("run", "-c", config)[0] == WRONG_INPUT
+
+
+def test_a_full_disk_is_told_before_run_meets_it(shell, monkeypatch):
+    monkeypatch.setattr("edge.commands.check.LEAST_FREE_BYTES", 1 << 62)
+    code, out, _ = shell.run("check", "-c", shell.street())
+    assert code == DID_NOT_ANSWER == 3
+    assert "its disk is full; free some of it" in out

@@ -19,6 +19,7 @@ def test_a_second_learner_is_kept_out(shell):
         code, _, err = shell.run("learn", "-c", config)
     assert code == 1
     assert "is in use by another vad-edge" in err
+    assert "or wait until it has trained" in err
 
 
 def test_without_the_extra_it_names_what_to_install(monkeypatch):
@@ -27,6 +28,15 @@ def test_without_the_extra_it_names_what_to_install(monkeypatch):
 
     monkeypatch.setattr(learn.importlib, "import_module", missing)
     with pytest.raises(ConfigError, match=r"pip install 'vad-edge\[learn\]'"):
+        learn._load("edge.learn")
+
+
+def test_what_is_installed_but_cannot_be_loaded_is_told(monkeypatch):
+    def broken(name):
+        raise ImportError("libtorch.so: cannot open shared object file")
+
+    monkeypatch.setattr(learn.importlib, "import_module", broken)
+    with pytest.raises(ConfigError, match=r"libtorch.so: cannot open .* pip install"):
         learn._load("edge.learn")
 
 

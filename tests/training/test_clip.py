@@ -74,6 +74,31 @@ def test_a_clip_survives_its_file_whatever_is_in_sight(tmp_path_factory, frames,
         assert_same(ours.features, theirs.features)
 
 
+def test_a_clip_in_hand_holds_few_arrays_and_regions_that_are_shared_once():
+    draft = Draft("door", WIDTH, HEIGHT, frames_wanted=600)
+    for index in range(5 * SCENE_SEGMENT_FRAMES + 3):
+        draft.add(groups(index), 1000 + index / 5, None)
+    assert len(draft._latest) == 3
+    assert len(draft._tables) == 5 * len(STORED_SPECS)
+    clip = draft.finished()
+    objects, speed, moving, motion = clip.tables[:4]
+    for ours, theirs in ((objects, speed), (moving, motion)):
+        assert ours.frame is theirs.frame
+        assert ours.features.boxes_xyxy is theirs.features.boxes_xyxy
+        assert ours.features.values is not theirs.features.values
+    assert all(table.features.values.base is None for table in clip.tables)  # no view of a frame
+
+
+def test_groups_of_other_regions_share_nothing():
+    one, other = groups(1), groups(2)
+    draft = Draft("door", WIDTH, HEIGHT, frames_wanted=2)
+    draft.add((one[0], one[1]), 1000.0, None)
+    draft.add((other[0], groups(2)[1]), 1000.2, None)  # equal, but not the same arrays
+    objects, speed = draft.finished().tables
+    assert objects.features.boxes_xyxy is not speed.features.boxes_xyxy
+    np.testing.assert_array_equal(objects.features.boxes_xyxy, speed.features.boxes_xyxy)
+
+
 def test_scene_segments_of_a_clip_do_not_overlap_and_are_one_vector_each(stored):
     clip = load_clip(stored, STORED_SPECS)
     assert clip.scene_end.tolist() == [15, 31]

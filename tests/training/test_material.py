@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from edge.analysis import SPECS
 from edge.errors import NotLearntError
 from edge.features import kinematics, scene_segment
-from edge.training import material
+from edge.training import material, store
 from edge.training.clip import StoredClip
+from edge.training.clip_file import load_clip as load
 from edge.training.material import Material, deal
 from edge.training.store import FeatureStore
 from tests.fakes.footage import feed
@@ -70,10 +71,10 @@ def test_a_camera_that_still_learns_teaches_all_it_saw(tmp_path):
     assert abs(np.median(values, axis=0)).max() < 1e-5
 
 
-def test_what_began_later_is_left_for_the_next_time(tmp_path):
+def test_what_ended_later_is_left_for_the_next_time(tmp_path):
     folder = stored(tmp_path, *[QUIET] * 10)
     early = Material(folder, "door", threshold=THRESHOLD, until_s=1000 + 4.5 * FRAMES / 5)
-    assert len(early.dealt.taught) + len(early.dealt.held_out) == 5
+    assert len(early.dealt.taught) + len(early.dealt.held_out) == 4
 
 
 def test_of_too_many_rows_whole_clips_go_evenly(tmp_path, monkeypatch):
@@ -93,6 +94,27 @@ def test_calibration_sees_quiet_clips_alone_and_trial_the_latest(tmp_path, monke
     assert judge.time_s[0] == 1000 + 4 * FRAMES / 5
     monkeypatch.setattr(material, "MAX_CLIPS", 2)
     assert len(found.footage(SPECS).time_s) == 2 * FRAMES
+
+
+def test_of_many_clips_those_that_are_wanted_are_read_alone(tmp_path, monkeypatch):
+    found = Material(stored(tmp_path, *[QUIET] * 10), "door", threshold=THRESHOLD)
+    read = []
+    monkeypatch.setattr(
+        store, "load_clip", lambda path, specs: read.append(path) or load(path, specs)
+    )
+    begins = [clip.time_s[0] for clip in found.held_out(SPECS)]
+    assert begins == list(found.dealt.held_out)
+    assert len(read) == len(begins) == 2
+    monkeypatch.setattr(material, "MAX_CLIPS", 3)
+    found.footage(SPECS)
+    assert len(read) == 2 + 3
+
+
+def test_a_clip_that_is_gone_meanwhile_is_passed_over(tmp_path):
+    found = Material(stored(tmp_path, *[QUIET] * 10), "door", threshold=THRESHOLD)
+    everything = len(found.rows(kinematics.SPEC).values)
+    min((tmp_path / "door").iterdir()).unlink()
+    assert 0 < len(found.rows(kinematics.SPEC).values) < everything
 
 
 def test_videos_are_the_clips_standardised_together(tmp_path):
