@@ -42,7 +42,7 @@ from tests.system.broker import MOSQUITTO, free_port
 pytest.importorskip("torch", reason="the learning process needs torch")
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed"),
 ]
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ STREETS = {
     "door": f"synthetic:road?seed=5&fps={FPS}&size=320x180",
     "yard": f"synthetic:precinct?seed=9&scene=4&fps={FPS}&size=320x180",
 }
-PATIENCE_S = 90.0
+PATIENCE_S = 240.0  # learners are nice to everybody else on the machine
 FLOW_S = 30.0  # within which every host must be heard again
 AGGREGATOR = {
     "federation": "street",
@@ -289,7 +289,7 @@ def test_hosts_learn_together_while_each_part_is_killed(world: World) -> None:
     learner = world.learner_of("attic")
     assert learner is not None
     world.kill("attic")
-    world.until(lambda: world.learner_of("attic") is None, 20)  # it goes with its host
+    world.until(lambda: world.learner_of("attic") is None, 60)  # it goes with its host
     world.start("attic")
     world.scores_flow()
     before = world.accepted()["attic"]
@@ -299,7 +299,7 @@ def test_hosts_learn_together_while_each_part_is_killed(world: World) -> None:
         version = make_generations(load_config(config, {})).current().version
         assert version is not None, world.logs()
         ear = world.ears[host]
-        world.until(lambda: "-" in ear.models[-1], 20)  # noqa: B023 - called at once
+        world.until(lambda: "-" in ear.models[-1], 60)  # noqa: B023 - called at once
         totals = world.command("edge.cli", "ledger", "-c", config)["totals"]
         assert totals["fl-blob-1"]["size_bytes"] > 0
     pauses_s = {}

@@ -22,11 +22,11 @@ from tests.system.broker import MOSQUITTO, Mosquitto
 pytest.importorskip("torch", reason="vad-edge learn needs torch")
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed"),
 ]
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 TOPICS = Topics("vad", "host")
 CAMERA = "door"
 FEWEST_CLIPS = 2
