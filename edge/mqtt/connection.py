@@ -172,8 +172,10 @@ class Connection:
             except OSError as error:  # the other side was faster
                 log.debug("MQTT: socket was closed already: %s", error)
         self._client.loop_stop()
-        self._client.reinitialise()  # closes paho's wake-up sockets, which its loop leaves open
         self._end("closed")
+        client = self._client  # no cycle with us: paho closes its wake-up sockets when it is freed
+        client.on_connect = client.on_disconnect = client.on_publish = None
+        client.on_subscribe = client.on_message = None
 
     # Callbacks: paho's thread, under paho's locks.
 
