@@ -5,7 +5,8 @@ A noise-conditioned energy by denoising score matching (MULDE, Micorek et al., C
 from. Its average over a few σ is the score. Features are expected standardised: σ is in spreads.
 
 MULDE adds a little of E² to the loss, so that levels of noise have the same zero. An average needs
-none, and it cost: 73.8 instead of 77.1 AUC on the development cameras of ShanghaiTech's tracks.
+none, and fits normal footage that was held back worse: a score-matching loss of 8.10 against 7.95
+on ShanghaiTech's tracks, where no label is needed to see it.
 """
 
 from __future__ import annotations

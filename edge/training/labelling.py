@@ -24,7 +24,6 @@ from edge.training.pseudo_labels import (
     Flags,
     Gaussian,
     PValue,
-    Sign,
     corrected,
     labelled_segments,
     more_anomalous,
@@ -41,7 +40,6 @@ class LabelOptions:
 
     kind: NormKind = "descriptor"
     normalise: bool = True  # the spectrum, before its entropy; the paper does not
-    anomalous_by: Sign = "entropy"  # which of the two groups of videos
     p_value: PValue = "density"
     beta: float = BETA_GENERATE
     beta_refine: float = BETA_REFINE
@@ -85,9 +83,7 @@ class Labeller:
         groups = two_groups(statistics, seed=seed)
         anomalous = np.zeros(count, np.bool_)
         if groups.second is not None:
-            anomalous[long] = more_anomalous(
-                statistics, groups.second, sign=self._options.anomalous_by
-            )
+            anomalous[long] = more_anomalous(statistics, groups.second)
         anomalous = corrected(anomalous, said)
         report = LabelReport(
             videos=count,

@@ -21,8 +21,7 @@ from edge.errors import TrainingError
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Doubles: TypeAlias = npt.NDArray[np.float64]
-PValue: TypeAlias = Literal["density", "tail", "upper"]
-Sign: TypeAlias = Literal["entropy", "spread"]
+PValue: TypeAlias = Literal["density", "tail"]
 
 BETA_GENERATE, BETA_REFINE = 0.2, 0.1
 FEWEST_SEGMENTS = 3  # σ divides by m - 2
@@ -71,15 +70,10 @@ def von_neumann_entropy(features: Floats, *, normalise: bool = True) -> float:
     return float(-(used * np.log(used)).sum())
 
 
-def more_anomalous(statistics: Doubles, second: Flags, *, sign: Sign = "entropy") -> Flags:
-    """Alg. 1, lines 7-12: which of two groups of videos (N, 2), ``second`` or not, is anomalous.
-
-    By the larger mean H, as published; or by the larger mean σ, the ``spread`` of the norms. With a
-    few descriptors of motion a strange video moves mostly in one direction of feature space, so its
-    normalised H is *smaller*; but a norm that grows with strangeness varies more in it.
-    """
-    column = statistics[:, ("spread", "entropy").index(sign)]
-    return second if column[second].mean() > column[~second].mean() else ~second
+def more_anomalous(statistics: Doubles, second: Flags) -> Flags:
+    """Alg. 1, lines 7-12: of two groups of videos the one of larger mean H is anomalous, (N,)."""
+    entropy = statistics[:, 1]
+    return second if entropy[second].mean() > entropy[~second].mean() else ~second
 
 
 def corrected(anomalous: Flags, known: npt.NDArray[np.int8]) -> Flags:
@@ -104,8 +98,7 @@ def p_values(norms: Floats, mixture: Sequence[Gaussian], *, kind: PValue = "dens
     """How expected each norm is of normal segments, (m,) → (m,), Eq. 7.
 
     ``density`` is the mixture's (the released code); ``tail`` (what the paper calls it) is the
-    probability of a norm at least as far from its component's mean, averaged over the components;
-    ``upper`` that of a norm at least as large: a quiet segment is not strange.
+    probability of a norm at least as far from its component's mean, averaged over the components.
     Raises TrainingError for an empty mixture.
     """
     if not mixture:
@@ -114,20 +107,13 @@ def p_values(norms: Floats, mixture: Sequence[Gaussian], *, kind: PValue = "dens
     p = np.zeros(len(norms))
     for component in mixture:
         spread = math.sqrt(max(component.variance, SMALLEST_VARIANCE))
-        away = (norms.astype(np.float64) - component.mean) / spread
+        away = np.abs(norms.astype(np.float64) - component.mean) / spread
         share = component.num_segments / total
         if kind == "density":
             p += share * np.exp(-(away**2) / 2) / (spread * math.sqrt(2 * math.pi))
-        elif kind == "tail":
-            p += share * _beyond(np.abs(away)) * 2
         else:
-            p += share * _beyond(away)
+            p += share * np.array([math.erfc(a / math.sqrt(2)) for a in away])
     return p
-
-
-def _beyond(away: Doubles) -> Doubles:
-    """P(a standard normal value exceeds each), (m,)."""
-    return np.array([math.erfc(a / math.sqrt(2)) / 2 for a in away])
 
 
 def labelled_segments(p: Doubles, *, beta: float = BETA_GENERATE) -> Flags:
