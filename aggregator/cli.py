@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aggregator.commands.simulate import add_simulate
 from edge import __version__
-from edge.errors import MISCONFIGURED, ConfigError, VadError
+from edge.terminal import carry_out
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -24,29 +22,11 @@ EXIT_CODES = """exit codes:
        cannot be used, settings that exclude each other
   130  interrupted
 """
-FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see ``EXIT_CODES``)."""
-    options = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    try:
-        # imported late: --help and a typo answer at once
-        module, _, function = options.does.partition(":")
-        return int(getattr(importlib.import_module(module), function)(options))
-    except ConfigError as error:  # says itself where it was found
-        print(error, file=sys.stderr)
-        return WRONG_INPUT
-    except VadError as error:
-        print(f"vad-aggregator {options.command}: {error}", file=sys.stderr)
-        return WRONG_INPUT if isinstance(error, MISCONFIGURED) else FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return carry_out("vad-aggregator", _parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_provision(commands)
     simulate = add_simulate(commands)
     simulate.add_argument("-v", "--verbose", action="store_true", help="log every detail")
-    simulate.set_defaults(does="aggregator.commands.simulate:run_simulate")
+    simulate.set_defaults(module="aggregator.commands.simulate")
     return parser
 
 
@@ -78,7 +58,7 @@ def _add(commands: Commands, name: str, module: str, purpose: str) -> argparse.A
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(does=f"{module}:run")
+    parser.set_defaults(module=module)
     parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE")
     parser.add_argument("-v", "--verbose", action="store_true", help="log every detail")
     return parser

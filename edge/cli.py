@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import logging
 import math
 import sys
 from collections.abc import Sequence
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import __version__
-from edge.errors import MISCONFIGURED, ConfigError, VadError
+from edge.terminal import carry_out
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -26,28 +24,11 @@ EXIT_CODES = """exit codes:
   4    learn: a student was trained, but not adopted; the message says why
   130  interrupted
 """
-FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see ``EXIT_CODES``)."""
-    options = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    try:
-        # imported late: --help and a typo answer without loading FFmpeg and OpenCV
-        return int(importlib.import_module(options.module).run(options))
-    except ConfigError as error:  # says itself where it was found
-        print(error, file=sys.stderr)
-        return WRONG_INPUT
-    except VadError as error:
-        print(f"vad-edge {options.command}: {error}", file=sys.stderr)
-        return WRONG_INPUT if isinstance(error, MISCONFIGURED) else FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return carry_out("vad-edge", _parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

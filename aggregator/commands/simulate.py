@@ -55,7 +55,7 @@ def add_simulate(subparsers: Commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run_simulate(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Do all runs and print the table; raises VadError."""
     try:  # imported late: the rest of the command line works where torch is not installed
         from aggregator.simulate.plot import write_plots

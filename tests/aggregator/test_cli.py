@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aggregator.cli import FAILED, WRONG_INPUT, main
+from aggregator.cli import main
 from aggregator.compose import STORE, open_site
 from aggregator.config import load_config
 from aggregator.store import Store
+from edge.terminal import FAILED, WRONG_INPUT
 from edge.wire.weights import encode_weights
 
 CONFIG = """

@@ -44,7 +44,7 @@ def calls(path: Path) -> set[str]:
 
 def test_only_commands_print():
     """The standard output of a live process is a stream of events that programs read."""
-    talkers = {"edge/cli.py", "edge/commands/report.py"}
+    talkers = {"edge/terminal.py", "edge/commands/report.py"}
     modules = sorted((ROOT / "edge").rglob("*.py"))
     printing = {str(path.relative_to(ROOT)) for path in modules if "print" in calls(path)}
     assert printing == talkers

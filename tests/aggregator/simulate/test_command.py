@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.commands.simulate import add_simulate, run_simulate
+from aggregator.commands.simulate import add_simulate, run
 from edge.errors import ConfigError
 
 
@@ -13,7 +13,7 @@ def simulate(root: Path, *arguments: str, dataset: str = "features") -> int:
     parser = argparse.ArgumentParser()
     add_simulate(parser.add_subparsers())
     always = ["simulate", "--dataset", dataset, "--root", str(root)]
-    return run_simulate(parser.parse_args([*always, *arguments]))
+    return run(parser.parse_args([*always, *arguments]))
 
 
 def test_a_table_in_json(features: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
