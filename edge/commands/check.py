@@ -23,10 +23,11 @@ from edge.errors import MISCONFIGURED, StorageError, VadError
 from edge.ingest.masks import PrivacyMasks
 from edge.ingest.open import probe
 from edge.mqtt import try_broker
+from edge.terminal import WRONG_INPUT
 from edge.wire.broker import Message, Outcome
 from edge.wire.topics import Topics
 
-WRONG_INPUT, DID_NOT_ANSWER = 2, 3  # see `edge.cli.EXIT_CODES`
+DID_NOT_ANSWER = 3  # see `edge.cli.EXIT_CODES`
 AT_ONCE = 8  # cameras opened at one time
 LEAST_FREE_BYTES = 10_000_000  # a few clips of features
 

@@ -1,6 +1,7 @@
 import pytest
 
-from edge.commands.check import DID_NOT_ANSWER, WRONG_INPUT
+from edge.commands.check import DID_NOT_ANSWER
+from edge.terminal import WRONG_INPUT
 from tests.system.broker import free_port
 
 
