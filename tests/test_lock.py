@@ -12,9 +12,10 @@ from edge.lock import LOCK_NAME, sole_user
 
 def test_a_second_process_is_told_who_holds_the_folder(tmp_path):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom edge.lock import sole_user\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from edge.errors import VadError\nfrom edge.lock import sole_user\n"
         "try:\n    with sole_user(Path(sys.argv[1])): print('mine')\n"
-        "except Exception as error: print(error)"
+        "except VadError as error: print(error)"
     )
     ask = [sys.executable, "-c", code, str(tmp_path)]
     with sole_user(tmp_path):

@@ -22,14 +22,12 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from edge.analysis import Pupil
 from edge.apprentice import polite_command
-from edge.compose import learning_plan, make_source, make_store, model_path
+from edge.compose import make_store, model_path
 from edge.config import EdgeConfig, load_config
-from edge.ingest.feed import read_frames
-from edge.perception.perception import Perception
 from edge.scoring.store import save_camera_model
 from edge.serve import Host
+from tests.fakes.past import watched
 
 WARM_UP_S = 10.0
 SETTLE_S = 1.0  # after a signal, before frames count
@@ -77,20 +75,7 @@ def watch_before(config: EdgeConfig) -> None:
     store = make_store(config)
     assert store is not None
     store.start()
-    name, camera = next(iter(config.cameras.items()))
-    pupil, perception = Pupil(name, learning_plan(config, camera), keeper=store), Perception()
-    began_s = time.time() - WATCHED_S - 60
-    for frame in read_frames(
-        make_source(camera, paced=False),
-        camera=name,
-        analysis_hz=camera.analysis_hz,
-        max_width=camera.max_width,
-        start_s=began_s,
-    ):
-        pupil.watch(perception.observe([frame])[0])
-        if frame.time_s - began_s > WATCHED_S:
-            break
-    model = pupil.graduate()
+    model = watched(config, next(iter(config.cameras)), store, seconds=WATCHED_S)
     for each in config.cameras:
         save_camera_model(model_path(config, each), replace(model, camera=each))
     store.close()

@@ -20,23 +20,18 @@ import pytest
 import yaml
 
 from aggregator.store import Store
-from edge.analysis import Pupil
 from edge.compose import (
-    enabled_cameras,
     learning_path,
-    learning_plan,
     make_generations,
-    make_source,
     make_store,
     model_path,
 )
 from edge.config import EdgeConfig, load_config
-from edge.ingest.feed import read_frames
 from edge.mqtt import MqttBroker, MqttSettings, Tls
-from edge.perception.perception import Perception
 from edge.scoring.store import save_camera_model
 from edge.wire.stats import decode_stats
 from edge.wire.topics import Topics
+from tests.fakes.past import watched
 from tests.system.broker import MOSQUITTO, free_port
 
 pytest.importorskip("torch", reason="the learning process needs torch")
@@ -231,20 +226,9 @@ def watch_before(config: EdgeConfig) -> None:
     store = make_store(config)
     assert store is not None
     store.start()
-    for name, camera in enabled_cameras(config):
-        pupil, perception = Pupil(name, learning_plan(config, camera), keeper=store), Perception()
-        began_s = time.time() - WATCHED_S - 10.0
-        for frame in read_frames(
-            make_source(camera, paced=False),
-            camera=name,
-            analysis_hz=camera.analysis_hz,
-            max_width=camera.max_width,
-            start_s=began_s,
-        ):
-            if frame.time_s > began_s + WATCHED_S:
-                break
-            pupil.watch(perception.observe([frame])[0])
-        save_camera_model(model_path(config, name), pupil.graduate())
+    for name in config.cameras:
+        model = watched(config, name, store, seconds=WATCHED_S)
+        save_camera_model(model_path(config, name), model)
     store.close()
 
 
