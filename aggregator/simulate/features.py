@@ -1,4 +1,4 @@
-"""The scenario of a folder of segment features; see ``layout`` for the folder."""
+"""The scenario of a folder of segment features; see ``edge.evaluation.feature_folder``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aggregator.simulate.layout import FeatureFolder, Progress, read_features
+from edge.evaluation.feature_folder import FeatureFolder, Progress, read_features
 from aggregator.simulate.problem import Array, Problem, Video, labels_of_some
 from aggregator.simulate.segments import SegmentBench, deal_clips, labelled_clip
 from aggregator.simulate.splits import Owners, dealt, read_owners

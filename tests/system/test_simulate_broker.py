@@ -22,7 +22,7 @@ from edge.domain.weights import Weights
 from edge.errors import TrainingError
 from edge.training.labelling import LabelOptions
 from edge.training.plan import LocalPlan
-from tests.aggregator.simulate.footage import write_features
+from tests.fakes.feature_folder import write_features
 from tests.system.broker import MOSQUITTO
 
 pytestmark = [

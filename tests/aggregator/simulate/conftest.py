@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.aggregator.simulate.footage import write_features, write_tracks
+from tests.aggregator.simulate.footage import write_tracks
+from tests.fakes.feature_folder import write_features
 
 
 @pytest.fixture

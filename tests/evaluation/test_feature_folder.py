@@ -4,9 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aggregator.simulate.layout import read_features
 from edge.errors import DatasetError
-from tests.aggregator.simulate.footage import SEGMENT_FRAMES, WIDTH, write_features
+from edge.evaluation.feature_folder import read_features
+from tests.fakes.feature_folder import SEGMENT_FRAMES, WIDTH, write_features
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    return write_features(tmp_path)
 
 
 def test_a_whole_folder_reads_and_nothing_is_left_out(features: Path):

@@ -28,7 +28,6 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.simulate.problem import Array
 from edge.errors import DatasetError
 from edge.evaluation.clips import LABELS, read_labels
 from edge.evaluation.figures import Labels
@@ -36,6 +35,7 @@ from edge.evaluation.figures import Labels
 VIDEO_LABELS = Path("annotations", "train_video_labels.json")
 LAYOUT = f"expected features/train and features/test with NAME.npy, and {LABELS}"
 
+Array: TypeAlias = npt.NDArray[np.float32]
 Kind: TypeAlias = Literal["embedding", "descriptor"]
 Progress: TypeAlias = Callable[[Sequence[Path]], Iterable[Path]]
 
