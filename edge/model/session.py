@@ -9,22 +9,14 @@ the optimiser has folded the old ones into new constants: the result would be a 
 from __future__ import annotations
 
 import onnxruntime as ort
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from edge.domain.boxes import Floats
 from edge.domain.weights import Weights
 from edge.errors import ModelError
+from edge.model.runtime import RUNTIME_ERRORS
 
 INPUT, SCORES, PENULTIMATES = "x", "scores", "penultimate"
 ERRORS_ONLY = 3  # a warning of the runtime would be about the small graph's devices
-REFUSALS = (  # what ONNX Runtime raises for a bad graph; they share no base of their own
-    ort_state.Fail,
-    ort_state.InvalidArgument,
-    ort_state.InvalidGraph,
-    ort_state.InvalidProtobuf,
-    ort_state.NotImplemented,
-    ort_state.RuntimeException,
-)
 
 
 class StudentSession:
@@ -41,7 +33,7 @@ class StudentSession:
             options.add_external_initializers(list(weights), values)
             # a host's other networks may need a GPU; this one is too small to travel there
             self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except REFUSALS as error:
+        except RUNTIME_ERRORS as error:
             reason = str(error).splitlines()[0]
             raise ModelError(f"student: the graph does not take these weights ({reason})") from None
         inputs = [(entry.name, entry.type) for entry in self._session.get_inputs()]
@@ -58,7 +50,7 @@ class StudentSession:
         """Segments (B, L, d) → scores (B, L) and penultimate (B, L, 32)."""
         try:
             scores, penultimates = self._session.run([SCORES, PENULTIMATES], {INPUT: x})
-        except REFUSALS as error:
+        except RUNTIME_ERRORS as error:
             reason = str(error).splitlines()[0]
             raise ModelError(f"student: cannot score {x.dtype} {x.shape} ({reason})") from None
         return scores, penultimates

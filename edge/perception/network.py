@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from edge.domain.detections import Detections
 from edge.errors import ModelError
+from edge.model.runtime import RUNTIME_ERRORS, open_session
 from edge.perception.card import Card, read_card, read_labels
 from edge.perception.detector import Detector, Picture
 from edge.perception.layouts import Array, Layout, class_count, decode, fits, guess, suppress
 from edge.perception.letterbox import Letterbox, smallest_canvas
-from edge.perception.session import RUNTIME_ERRORS, open_session
 
 LARGEST_BATCH = 8  # of networks with a free batch: bounds memory
 STRIDE_PX = 32  # sides of a free input are multiples of it
