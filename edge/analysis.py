@@ -12,14 +12,17 @@ from edge.domain.score import FrameScore
 from edge.domain.segment import ObjectSegments
 from edge.features import directions, kinematics, scene, scene_segment
 from edge.features.directions import Directions, ObjectFlow
+from edge.features.embedding import SceneEmbedding
 from edge.features.scene import SceneMotion
 from edge.features.scene_segment import SceneFlow, SceneObjects
 from edge.features.segmenter import Segmenter
+from edge.model.artifact import Eyes
 from edge.perception.perception import Percept
 from edge.scoring.footage import NormalFootage
 from edge.scoring.learn import learn_camera
 from edge.scoring.model import CameraModel, ScoringOptions
 from edge.scoring.scorer import CameraScorer
+from edge.scoring.student import StudentTerm
 
 SPECS: tuple[FeatureSpec, ...] = (*kinematics.SPECS, *scene.SPECS)
 """The feature groups that a camera is scored by."""
@@ -53,6 +56,12 @@ class Measured:
 
     scored: tuple[Features, ...]  # one group per entry of SPECS
     described: tuple[Features, ...] = ()  # one per entry of DESCRIPTOR_SPECS, where wanted
+    embedded: tuple[Features, ...] = ()  # what a student's own eyes make of the scene
+
+    @property
+    def all(self) -> tuple[Features, ...]:
+        """Every group, for whoever picks."""
+        return (*self.scored, *self.described, *self.embedded)
 
 
 class Extractor:
@@ -63,10 +72,17 @@ class Extractor:
         self._segmenter = Segmenter()
         self._scene = SceneMotion()
         self._describer = Describer() if describing else None
+        self._eyes: Eyes | None = None
+        self._embedding: SceneEmbedding | None = None
 
-    def describe(self) -> None:
-        """Measure the descriptors too from the next frame on."""
-        self._describer = self._describer or Describer()
+    def provide(self, student: StudentTerm | None) -> None:
+        """See that what a student reads is measured from the next frame on."""
+        eyes = student.eyes if student else None
+        if eyes is not self._eyes:
+            self._eyes = eyes
+            self._embedding = SceneEmbedding(eyes.backbone, eyes.look) if eyes else None
+        if student is not None and student.reads_scene and eyes is None:
+            self._describer = self._describer or Describer()
 
     def measure(self, percept: Percept) -> Measured:
         """All feature groups of one frame."""
@@ -78,10 +94,14 @@ class Extractor:
             *kinematics.describe(segments),
             *self._scene.observe(frame, percept.motion.mask),
         )
-        if self._describer is None:
-            return Measured(scored)
-        ways = Directions.of(self._scene.flow, percept.motion.mask)
-        return Measured(scored, self._describer.describe(percept, segments, scored[0], ways))
+        described: tuple[Features, ...] = ()
+        if self._describer is not None:
+            ways = Directions.of(self._scene.flow, percept.motion.mask)
+            described = self._describer.describe(percept, segments, scored[0], ways)
+        if self._embedding is None:
+            return Measured(scored, described)
+        seen = self._embedding.observe(percept.frame, percept.tracks.boxes_xyxy)
+        return Measured(scored, described, (seen,))
 
 
 class Describer:
@@ -114,6 +134,7 @@ class LearningPlan:
     period_s: float  # of footage
     alarms_per_day: float
     options: ScoringOptions
+    student: StudentTerm | None = None  # that takes part from the beginning
 
 
 class Pupil:
@@ -124,6 +145,7 @@ class Pupil:
         self._plan = plan
         self._keeper = keeper
         self._extractor = Extractor(describing=keeper is not None)
+        self._extractor.provide(plan.student)
         self._footage = NormalFootage()
 
     @property
@@ -134,9 +156,8 @@ class Pupil:
     def watch(self, percept: Percept) -> None:
         """Take in one frame as normal."""
         frame, measured = percept.frame, self._extractor.measure(percept)
-        self._footage.add(
-            measured.scored, time_s=frame.time_s, width=frame.width, height=frame.height
-        )
+        groups = measured.all if self._plan.student else measured.scored
+        self._footage.add(groups, time_s=frame.time_s, width=frame.width, height=frame.height)
         if self._keeper is not None:
             _keep(self._keeper, percept, measured, None)
 
@@ -148,6 +169,7 @@ class Pupil:
             alarms_per_day=self._plan.alarms_per_day,
             created_s=time.time(),
             options=self._plan.options,
+            student=self._plan.student,
         )
 
 
@@ -165,7 +187,7 @@ class Judge:
         self._keeper = keeper
         self._extractor = Extractor(describing=keeper is not None)
         self._scorer = CameraScorer(model, labels=tuple(labels), adapt=adapt)
-        self._provide(model)
+        self._extractor.provide(model.student)
 
     @property
     def model(self) -> CameraModel:
@@ -175,13 +197,13 @@ class Judge:
     def become(self, model: CameraModel, *, adapt: bool = False) -> None:
         """Judge by another model from the next frame on; what was seen before goes on counting."""
         self._scorer.become(model, adapt=adapt)
-        self._provide(model)
+        self._extractor.provide(model.student)
 
     def score(self, percept: Percept) -> FrameScore:
         """The frame's score; frames come in order."""
         frame, measured = percept.frame, self._extractor.measure(percept)
         score = self._scorer.observe(
-            (*measured.scored, *measured.described),
+            measured.all,
             percept.tracks,
             index=frame.index,
             time_s=frame.time_s,
@@ -191,11 +213,6 @@ class Judge:
         if self._keeper is not None:
             _keep(self._keeper, percept, measured, score.score)
         return score
-
-    def _provide(self, model: CameraModel) -> None:
-        """See that what the model's student reads is measured."""
-        if model.student is not None and model.student.reads_scene:
-            self._extractor.describe()
 
 
 def _keep(keeper: Keeper, percept: Percept, measured: Measured, score: float | None) -> None:

@@ -186,6 +186,9 @@ def _add_eval(commands: Commands) -> None:
         "--analysis-hz", type=_positive, default=10.0, help="frames looked at a second"
     )
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write score-over-time pictures")
+    parser.add_argument(
+        "--student", type=Path, metavar="FOLDER", help="that vad-export made; default: none"
+    )
     _add_network(parser)
     _add_format(parser)
 

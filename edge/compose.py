@@ -23,6 +23,8 @@ from edge.ingest.masks import PrivacyMasks
 from edge.ingest.open import open_source
 from edge.ingest.source import Source
 from edge.ingest.synthetic.source import SyntheticSource, parse_street
+from edge.model.artifact import load_artifact
+from edge.model.signature import check_signature
 from edge.mqtt import MqttBroker, MqttSettings, Tls
 from edge.perception.detector import Detector
 from edge.perception.gate import GateSettings
@@ -31,6 +33,7 @@ from edge.perception.perception import Perception
 from edge.perception.tracker import TrackerSettings
 from edge.scoring.model import CameraModel, ScoringOptions
 from edge.scoring.store import load_camera_model
+from edge.scoring.student import StudentTerm
 from edge.training.store import FeatureStore
 from edge.wire.broker import Broker, Message
 from edge.wire.states import AVAILABLE, GONE, STOPPED
@@ -170,9 +173,26 @@ def make_zones(camera: CameraSection) -> tuple[Zone, ...]:
     return tuple(Zone(name, tuple(corners)) for name, corners in camera.zones.items())
 
 
-def learning_plan(config: EdgeConfig, camera: CameraSection) -> LearningPlan:
-    """How the camera comes to a model."""
+def make_student(config: EdgeConfig) -> StudentTerm | None:
+    """The student that ``vad-export`` made for this host; None: there is none.
+
+    Raises ModelError where its folder or signature cannot be used, FeatureVersionError where it
+    learnt other features.
+    """
+    section = config.exported_student
+    if section is None:
+        return None
+    if section.signed_by is not None:
+        check_signature(section.folder, section.signed_by)
+    return StudentTerm.of(load_artifact(section.folder))
+
+
+def learning_plan(
+    config: EdgeConfig, camera: CameraSection, student: StudentTerm | None = None
+) -> LearningPlan:
+    """How the camera comes to a model, together with an exported ``student``."""
     return LearningPlan(
+        student=student,
         period_s=config.learning.period_s,
         alarms_per_day=camera.alarms_per_day or config.alerts.alarms_per_camera_day,
         options=ScoringOptions(normality=config.learning.normality),
@@ -184,20 +204,26 @@ def model_path(config: EdgeConfig, camera: str) -> Path:
     return config.data_dir / "cameras" / f"{camera}.safetensors"
 
 
-def find_model(config: EdgeConfig, camera: str) -> CameraModel | None:
-    """What the camera has learnt, None when it has not yet.
+def find_model(
+    config: EdgeConfig, camera: str, student: StudentTerm | None = None
+) -> CameraModel | None:
+    """What the camera has learnt together with an exported ``student``, None when it has not yet.
 
     A file that was copied from another camera counts as this one's. Raises ModelError and
     FeatureVersionError for a file that cannot be used.
     """
     path = model_path(config, camera)
-    return replace(load_camera_model(path, SPECS), camera=camera) if path.exists() else None
+    if not path.exists():
+        return None
+    return replace(load_camera_model(path, SPECS, student=student), camera=camera)
 
 
-def recall_model(config: EdgeConfig, camera: str) -> CameraModel | None:
+def recall_model(
+    config: EdgeConfig, camera: str, student: StudentTerm | None = None
+) -> CameraModel | None:
     """The same for a process that must go on: what cannot be used is put aside and learnt anew."""
     try:
-        return find_model(config, camera)
+        return find_model(config, camera, student)
     except (ModelError, FeatureVersionError) as error:
         path = model_path(config, camera)
         aside = path.with_name(f"{path.name}.old")

@@ -92,6 +92,13 @@ class StudentSection(Section):
     tried_on_s: Positive = 600.0  # footage of each camera on which a new student is tried
 
 
+class ExportedStudentSection(Section):
+    """A student that ``vad-export`` made: it judges with what each camera learns by itself."""
+
+    folder: Path
+    signed_by: Path | None = None  # public key; default: signed by nobody, or by whomever
+
+
 class LearningSection(Section):
     """How a camera learns what is normal."""
 
@@ -166,8 +173,18 @@ class EdgeConfig(Section):
     learning: LearningSection = LearningSection()
     alerts: AlertsSection = AlertsSection()
     snapshots: SnapshotsSection = SnapshotsSection()
+    exported_student: ExportedStudentSection | None = None
     federation: FederationSection | None = None
     cameras: Annotated[dict[Id, CameraSection], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _one_student_judges(self) -> EdgeConfig:
+        if self.exported_student and (self.learning.student.enabled or self.federation):
+            raise ValueError(
+                "exported_student excludes learning.student.enabled and federation: "
+                "a camera is judged by one student"
+            )
+        return self
 
     @model_validator(mode="after")
     def _federation_is_met_over_mqtt(self) -> EdgeConfig:
@@ -196,6 +213,10 @@ def _anchored(config: EdgeConfig, path: Path) -> EdgeConfig:
     if federation is not None:
         keys = {name: at(getattr(federation, name)) for name in ("signing_key", "aggregator_key")}
         federation = federation.model_copy(update=keys)
+    exported = config.exported_student
+    if exported is not None:
+        names = {"folder": at(exported.folder), "signed_by": at(exported.signed_by)}
+        exported = exported.model_copy(update=names)
     cameras = {
         name: camera.model_copy(
             update={"source": _anchored_source(camera.source, path.resolve().parent)}
@@ -208,6 +229,7 @@ def _anchored(config: EdgeConfig, path: Path) -> EdgeConfig:
             "data_dir": at(config.data_dir),
             "mqtt": config.mqtt.model_copy(update={"tls": tls and tls.anchored(at)}),
             "detector": detector,
+            "exported_student": exported,
             "federation": federation,
         }
     )

@@ -15,10 +15,11 @@ from edge.adoption import Verdict
 from edge.analysis import SPECS
 from edge.atomic import PARTIAL, refused, write_atomically
 from edge.errors import ModelError
-from edge.model.artifact import MANIFEST, Artifact, load_artifact, save_artifact
+from edge.model.artifact import Artifact, load_artifact, save_artifact
+from edge.model.folder import MANIFEST
 from edge.scoring.model import CameraModel
 from edge.scoring.store import load_camera_model, save_camera_model
-from edge.scoring.student import INPUTS, StudentTerm
+from edge.scoring.student import StudentTerm
 
 FORMAT = "vad-generation-1"
 HEADER, STUDENT, CAMERAS = "generation.json", "student", "cameras"
@@ -59,7 +60,7 @@ def load_generation(folder: Path) -> Generation:
     entry = _entry(folder, header)
     for name in _files(entry):
         _check(folder / name, header["files"].get(name))
-    artifact = _artifact(folder / STUDENT)
+    artifact = load_artifact(folder / STUDENT)
     student = StudentTerm.of(artifact)
     if student.version != entry.student:
         raise damaged(folder, f"holds student {student.version}, not {entry.student}")
@@ -153,16 +154,6 @@ def _check(path: Path, digest: object) -> None:
         raise damaged(path, error.strerror or str(error)) from error
     if _digest(content) != digest:
         raise damaged(path, "not the file that was written")
-
-
-def _artifact(folder: Path) -> Artifact:
-    """The student; which features it must have read follows from its head."""
-    try:
-        head = json.loads((folder / MANIFEST).read_bytes())["student"]["head"]
-        versions = [spec.spec_version for spec in INPUTS[head]]
-    except (OSError, LookupError, TypeError, ValueError) as error:
-        raise damaged(folder, f"{MANIFEST} names no student ({error})") from error
-    return load_artifact(folder, versions)
 
 
 def _digest(content: bytes) -> str:

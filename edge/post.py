@@ -14,6 +14,7 @@ from edge.compose import (
     make_detector,
     make_feed,
     make_perception,
+    make_student,
     model_path,
     recall_model,
 )
@@ -106,6 +107,7 @@ def make_posts(
     ``arm`` is called before each score is taken, ``keeper`` gets the features of all frames.
     """
     detector = make_detector(config.detector)
+    student = make_student(config)
     school = School()
     names = list(cameras)
     workers, posts = [], {}
@@ -115,8 +117,8 @@ def make_posts(
         watches = {
             name: Watch(
                 name,
-                recall_model(config, name),
-                plan=learning_plan(config, cameras[name]),
+                recall_model(config, name, student),
+                plan=learning_plan(config, cameras[name], student),
                 labels=perception.labels,
                 model_path=model_path(config, name),
                 submit=school.submit,

@@ -5,11 +5,16 @@ import pytest
 
 from edge.analysis import DESCRIPTOR_SPECS, SPECS, Extractor, Judge, LearningPlan, Pupil
 from edge.domain.features import SCENE
+from edge.domain.segment import SCENE_SEGMENT_FRAMES
 from edge.errors import NotLearntError
+from edge.features.embedding import Look, SceneEmbedding
+from edge.model.artifact import Eyes
 from edge.perception.perception import Percept
 from edge.scoring.model import ScoringOptions
+from tests.fakes.backbones import tiny_backbone
 from tests.fakes.percepts import percept
-from tests.fakes.sources import HEIGHT, WIDTH
+from tests.fakes.sources import HEIGHT, WIDTH, grey_planes
+from tests.fakes.students import student
 
 PLAN = LearningPlan(period_s=60.0, alarms_per_day=2.0, options=ScoringOptions(size=200))
 
@@ -121,3 +126,50 @@ def test_scores_are_causal_and_repeatable(model):
     )
     assert whole == again
     assert whole[:25] == start
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A student that looks at the whole picture through a backbone of its own."""
+    backbone = tiny_backbone(tmp_path_factory.mktemp("exported") / "backbone")
+    return student("dakd", eyes=Eyes(backbone, Look("picture")))
+
+
+def flickering(index: int) -> Percept:
+    """Walkers under a lamp: the brightness never stays."""
+    seen = percept(index)
+    luma = 60 + (index * index * 7) % 120
+    return replace(seen, frame=replace(seen.frame, planes=grey_planes(luma)))
+
+
+def test_an_exported_student_judges_by_what_its_own_eyes_see(exported):
+    """Live, every segment has the score that the same rows get offline, and only a student's."""
+    pupil = Pupil("door", replace(PLAN, student=exported))
+    eye = SceneEmbedding(exported.eyes.backbone, exported.eyes.look)
+    rows = []
+    for index in range(60 * SCENE_SEGMENT_FRAMES):
+        seen = flickering(index)
+        pupil.watch(seen)
+        rows.extend(eye.observe(seen.frame, seen.tracks.boxes_xyxy).values)
+    model = pupil.graduate()
+    assert model.student is exported
+    assert model.spec_versions[-1] == exported.features.spec_version
+    judge = Judge(model, labels=())
+    said = [judge.score(flickering(index)).student for index in range(5 * SCENE_SEGMENT_FRAMES)]
+    assert said[: SCENE_SEGMENT_FRAMES - 1] == [None] * (SCENE_SEGMENT_FRAMES - 1)
+    in_force = said[SCENE_SEGMENT_FRAMES - 1 :: SCENE_SEGMENT_FRAMES]
+    np.testing.assert_allclose(in_force, exported.scores(np.array(rows[:5])), rtol=1e-6)
+
+
+def test_what_an_exported_student_says_can_be_the_reason(exported):
+    pupil = Pupil("door", replace(PLAN, student=exported))
+    for index in range(60 * SCENE_SEGMENT_FRAMES):
+        pupil.watch(flickering(index))
+    judge = Judge(pupil.graduate(), labels=())
+    reasons = set()
+    for index in range(3 * SCENE_SEGMENT_FRAMES):
+        seen = percept(index)
+        planes = grey_planes(100 if index < 2 * SCENE_SEGMENT_FRAMES else 255)
+        score = judge.score(replace(seen, frame=replace(seen.frame, planes=planes)))
+        reasons |= {region.reason.feature for region in score.regions}
+    assert "student's log-odds" in reasons

@@ -2,6 +2,7 @@ from dataclasses import replace
 from io import StringIO
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.alerts.console import Console
 from edge.analysis import Pupil
@@ -16,6 +17,7 @@ from edge.compose import (
     make_snapshots,
     make_source,
     make_store,
+    make_student,
     make_zones,
     model_path,
     mqtt_settings,
@@ -24,10 +26,13 @@ from edge.compose import (
 from edge.config import CameraSection, EdgeConfig, SnapshotsSection
 from edge.errors import FeatureVersionError, ModelError
 from edge.ingest.latest import Mailroom
+from edge.model.artifact import save_artifact
 from edge.mqtt import MqttBroker
 from edge.scoring.store import save_camera_model
+from edge.wire.keys import public_pem
 from edge.wire.topics import Topics
 from tests.fakes.percepts import percept
+from tests.fakes.students import artifact
 
 
 def make_config(folder, cameras=None, **sections):
@@ -167,3 +172,30 @@ def test_a_model_that_cannot_be_moved_does_not_stop_the_process(config, monkeypa
     path.with_name("door.safetensors.old").mkdir()
     assert recall_model(config, "door") is None
     assert "cannot be moved" in caplog.text
+
+
+def test_an_exported_student_takes_part_in_what_a_camera_learns(tmp_path):
+    made = artifact("clap")
+    save_artifact(tmp_path / "street", made)
+    config = make_config(tmp_path, exported_student={"folder": tmp_path / "street"})
+    student = make_student(config)
+    assert student.version == made.version
+    assert learning_plan(config, config.cameras["door"], student).student is student
+    assert make_student(make_config(tmp_path)) is None
+
+
+def test_a_model_without_the_exported_student_is_put_aside(config, model, tmp_path, caplog):
+    save_camera_model(model_path(config, "door"), model)
+    save_artifact(tmp_path / "street", artifact("clap"))
+    student = make_student(make_config(tmp_path, exported_student={"folder": tmp_path / "street"}))
+    assert recall_model(config, "door", student) is None
+    assert "LEARNS ANEW" in caplog.text
+
+
+def test_an_unsigned_student_is_refused_where_a_signature_is_asked_for(tmp_path):
+    save_artifact(tmp_path / "street", artifact("clap"))
+    key = Ed25519PrivateKey.generate()
+    (tmp_path / "maker.pub").write_bytes(public_pem(key.public_key()))
+    section = {"folder": tmp_path / "street", "signed_by": tmp_path / "maker.pub"}
+    with pytest.raises(ModelError, match="not signed"):
+        make_student(make_config(tmp_path, exported_student=section))

@@ -43,6 +43,7 @@ def test_shipped_file_shows_every_setting():
     for section in ("mqtt", "detector", "learning", "alerts", "snapshots"):
         for name in type(getattr(schema, section)).model_fields:
             assert f"{name}:" in shown, f"{section}.{name}"
+    assert "# exported_student:" in shown
 
 
 def test_typo_is_reported_with_its_line(tmp_path: Path):
@@ -197,3 +198,12 @@ def test_settings_of_learning_that_exclude_each_other(tmp_path: Path):
     assert "mqtt.enabled" in mistakes(tmp_path, SMALL + FEDERATION + "mqtt: {enabled: false}\n")
     text = "learning: {student: {enabled: true}, store: {enabled: false}}\n"
     assert "store.enabled" in mistakes(tmp_path, SMALL + text)
+
+
+def test_an_exported_student_lies_beside_the_file_and_is_the_only_one(tmp_path: Path):
+    text = SMALL + "exported_student: {folder: street, signed_by: maker.pub}\n"
+    exported = load_config(write(tmp_path, text), {}).exported_student
+    assert exported is not None
+    assert (exported.folder, exported.signed_by) == (tmp_path / "street", tmp_path / "maker.pub")
+    for other in ("learning: {student: {enabled: true}}\n", FEDERATION):
+        assert "judged by one student" in mistakes(tmp_path, text + other)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.evaluation.feature_folder import FeatureFolder, Progress, read_features
 from aggregator.simulate.problem import Array, Problem, Video, labels_of_some
 from aggregator.simulate.segments import SegmentBench, deal_clips, labelled_clip
 from aggregator.simulate.splits import Owners, dealt, read_owners
 from edge.domain.features import Feature, FeatureSpec
+from edge.evaluation.feature_folder import FeatureFolder, Progress, read_features
 from edge.scoring.standardise import Standardiser
 
 DEFAULT_COUNT = 5  # participants of a random deal where nobody says how many

@@ -159,5 +159,5 @@ class AlertDesk:
     def _say_score(self, score: FrameScore) -> None:
         if score.time_s >= self._score_due_s[score.camera]:
             self._score_due_s[score.camera] = score.time_s + SCORE_EVERY_S
-            payload = encode_score(score.score, time_s=score.time_s)
+            payload = encode_score(score.score, time_s=score.time_s, student=score.student)
             self._publisher.send(Message(self._topics.score(score.camera), payload, qos=0))

@@ -16,6 +16,7 @@ from edge.compose import (
     find_model,
     make_detector,
     make_source,
+    make_student,
     mqtt_settings,
 )
 from edge.config import CameraSection, EdgeConfig, load_config
@@ -23,6 +24,7 @@ from edge.errors import MISCONFIGURED, StorageError, VadError
 from edge.ingest.masks import PrivacyMasks
 from edge.ingest.open import probe
 from edge.mqtt import try_broker
+from edge.scoring.student import StudentTerm
 from edge.terminal import WRONG_INPUT
 from edge.wire.broker import Message, Outcome
 from edge.wire.topics import Topics
@@ -49,10 +51,12 @@ class Finding:
 def run(options: argparse.Namespace) -> int:
     """Try everything once; nothing is written."""
     config = load_config(options.config)
+    student, of_student = _student(config)
     findings = [
         _try("data_dir", lambda: _data_dir(config.data_dir)),
         _try("detector", lambda: _detector(config)),
-        *_cameras(config),
+        *of_student,
+        *_cameras(config, student),
         _try("broker", lambda: _broker(config)),
     ]
     ok = all(finding.ok for finding in findings)
@@ -91,18 +95,33 @@ def _detector(config: EdgeConfig) -> str:
     return f"{config.detector.model}, {len(detector.labels)} classes"
 
 
-def _cameras(config: EdgeConfig) -> list[Finding]:
+def _student(config: EdgeConfig) -> tuple[StudentTerm | None, list[Finding]]:
+    """The exported student, and what to say of it where one is configured."""
+    try:
+        student = make_student(config)
+    except VadError as error:
+        return None, [Finding("exported_student", WRONG_INPUT, str(error))]
+    if student is None:
+        return None, []
+    seen = f", looks through {student.eyes.backbone.spec.name}" if student.eyes else ""
+    found = f"{student.version}, head {student.spec.head}{seen}"
+    return student, [Finding("exported_student", 0, found)]
+
+
+def _cameras(config: EdgeConfig, student: StudentTerm | None) -> list[Finding]:
     def look(item: tuple[str, CameraSection]) -> Finding:
         name, camera = item
-        return _try(f"camera {name}", lambda: _camera(config, name, camera))
+        return _try(f"camera {name}", lambda: _camera(config, name, camera, student))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(look, enabled_cameras(config)))
 
 
-def _camera(config: EdgeConfig, name: str, camera: CameraSection) -> str:
+def _camera(
+    config: EdgeConfig, name: str, camera: CameraSection, student: StudentTerm | None
+) -> str:
     PrivacyMasks(camera.masks)
-    model = find_model(config, name)
+    model = find_model(config, name, student)
     info = probe(make_source(camera))
     rate = f" at {info.rate_hz:.3g} Hz" if info.rate_hz else ""
     learnt = f"threshold {model.budget}" if model else "nothing learnt yet"

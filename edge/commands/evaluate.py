@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -28,8 +28,10 @@ from edge.ingest.feed import read_frames
 from edge.ingest.file import FileSource
 from edge.ingest.synthetic.splits import street_splits
 from edge.ingest.synthetic.street import Street, StreetOptions
+from edge.model.artifact import load_artifact
 from edge.perception.tracker import Tracker
 from edge.scoring.model import ScoringOptions
+from edge.scoring.student import StudentTerm
 
 MAX_ANALYSIS_HZ = 10.0  # of faster footage not every frame is looked at
 MAX_WIDTH_PX = 640
@@ -42,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate; pictures go to ``--plot``."""
     if options.root is None and options.dataset != "synthetic":
         raise ConfigError(f"eval --dataset {options.dataset} needs --root DIR: its folder")
+    if options.student is not None and options.dataset in ("mot", "shanghaitech-tracks"):
+        raise ConfigError(f"eval --student looks at footage, {options.dataset} has none")
     if options.dataset == "mot":
         figures = evaluate_mot(options.root, Tracker().update)
         text = f"MOTA {100 * figures.mota:.1f}, IDF1 {100 * figures.idf1:.1f}"
@@ -59,12 +63,13 @@ def _evaluate(options: argparse.Namespace) -> tuple[Report, list[ScoredClip]]:
         return evaluate_tracks(options.root, progress=partial(_shown, what="camera"))
     train, test, left_out = _streets() if options.dataset == "synthetic" else _clips(options.root)
     section = DetectorSection.of_files(options.model, options.labels)
+    student = StudentTerm.of(load_artifact(options.student)) if options.student else None
     return evaluate_video(
         options.dataset,
         train,
         test,
         perception=make_perception(section, make_detector(section)),
-        plan=PLAN,
+        plan=replace(PLAN, student=student),
         analysis_hz=options.analysis_hz,
         left_out=left_out,
         progress=partial(_shown, what="clip"),

@@ -48,3 +48,4 @@ class FrameScore:
     height: int
     score: float  # the frame's: the largest of its regions, smoothed causally
     regions: tuple[RegionScore, ...]  # most unusual first
+    student: float | None = None  # what a student said of the scene segment in force, as it says it

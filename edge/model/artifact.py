@@ -1,4 +1,4 @@
-"""The artifact: a folder that holds one student, as learning and federation hand it to scoring.
+"""The artifact: a folder that holds one student, as it travels between programs.
 
 ::
 
@@ -6,6 +6,7 @@
     student.onnx          the graph; its initialisers have the state-dict names and lie in
     weights.safetensors   the weights, so that any ONNX tool opens the folder as it is
     golden.safetensors    a few segments and the scores that training computed for them
+    backbone/             only of a student that looks at pixels (``edge.model.backbone``)
 
 Read strictly and without torch. Nobody gets an artifact whose graph does not reproduce the golden
 scores: it is neither saved nor loaded. Folders appear whole, by renaming.
@@ -13,12 +14,8 @@ scores: it is neither saved nor loaded. Folders appear whole, by renaming.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +23,38 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from edge.atomic import refused
 from edge.domain.boxes import Floats
 from edge.domain.weights import Weights, shapes_of
-from edge.errors import FeatureVersionError, ModelError
+from edge.errors import ModelError
+from edge.features.embedding import Look
+from edge.model.backbone import Backbone, load_backbone
+from edge.model.folder import (
+    MANIFEST,
+    damaged,
+    read_files,
+    read_folder,
+    read_manifest,
+    sha256,
+    write_folder,
+)
+from edge.model.runtime import CPU
 from edge.model.session import StudentSession
 from edge.model.spec import StudentSpec, check_weights
 
-FORMAT = "vad-student-1"
+FORMAT = "vad-student-2"
 OPSET = 17  # of the graph
 TOLERANCE = 1e-4  # between the golden scores and the graph's; float32 on another processor
-MANIFEST, GRAPH, WEIGHTS, GOLDEN = (
-    "manifest.json",
-    "student.onnx",
-    "weights.safetensors",
-    "golden.safetensors",
-)
-FILES = {GRAPH, WEIGHTS, GOLDEN}  # that the manifest vouches for
+GRAPH, WEIGHTS, GOLDEN = "student.onnx", "weights.safetensors", "golden.safetensors"
+BACKBONE = "backbone"
+FILES = {GRAPH, WEIGHTS, GOLDEN}  # that the manifest vouches for, beside a backbone's
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Eyes:
+    """What a student looks through, and at what."""
+
+    backbone: Backbone
+    look: Look
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +75,14 @@ class Artifact:
     weights: Weights
     golden: Golden
     provenance: Mapping[str, str | int | float]  # round, camera, time: for people to read
+    eyes: Eyes | None = None  # None: it reads what a host measures anyway
+    licences: tuple[str, ...] = ()  # of what it was made from, where that matters to a user
 
     @property
     def version(self) -> str:
-        """A short name for these very weights and this graph."""
-        return _sha256(_weights_bytes(self.weights) + self.graph)[:12]
+        """A short name for these very weights and this graph, and what they look through."""
+        seen = f"{self.eyes.backbone.version} {self.eyes.look}" if self.eyes else ""
+        return sha256(_weights_bytes(self.weights) + self.graph + seen.encode())[:12]
 
     def session(self, weights: Weights | None = None) -> StudentSession:
         """Ready to score, with its own or with other weights of the same names and shapes.
@@ -120,47 +135,51 @@ def save_artifact(folder: Path, artifact: Artifact) -> None:
         WEIGHTS: _weights_bytes(artifact.weights),
         GOLDEN: save({"x": artifact.golden.x, "scores": artifact.golden.scores}),
     }
-    manifest = _manifest(artifact, files, error)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for name, payload in {**files, MANIFEST: json.dumps(manifest, indent=1).encode()}.items():
-            _write(partial / name, payload)
-        partial.rename(folder)
-    except OSError as problem:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise refused(folder, problem) from problem
+    if artifact.eyes is not None:
+        seen = read_folder(artifact.eyes.backbone.folder)
+        files |= {f"{BACKBONE}/{name}": content for name, content in seen.items()}
+    write_folder(folder, files, lambda _: _manifest(artifact, files, error))
 
 
-def load_artifact(folder: Path, spec_versions: Sequence[str]) -> Artifact:
-    """Read and check an artifact for a program that computes these feature groups.
+def load_artifact(folder: Path) -> Artifact:
+    """Read and check an artifact; whether its features are computed here is the reader's to ask.
 
-    Raises ModelError for a missing, damaged or foreign one and where the golden check fails,
-    FeatureVersionError where it was trained on other features.
+    Raises ModelError for a missing, damaged or foreign one and where the golden check fails.
     """
-    manifest = _read_manifest(folder)
-    files = {name: _read_file(folder, name, digest) for name, digest in manifest["files"].items()}
+    manifest = read_manifest(folder, FORMAT, FILES)
+    files = read_files(folder, manifest)
     try:
         golden = load(files[GOLDEN])
         artifact = Artifact(
             spec=StudentSpec.from_json(manifest["student"]),
-            spec_versions=tuple(map(str, manifest["spec_versions"])),
+            spec_versions=_texts(manifest["spec_versions"]),
             graph=files[GRAPH],
             weights=load(files[WEIGHTS]),
             golden=Golden(golden["x"], golden["scores"]),
             provenance=dict(manifest["provenance"]),
+            eyes=_eyes(folder, manifest),
+            licences=_texts(manifest["licences"]),
         )
     except (SafetensorError, LookupError, TypeError, ValueError) as error:
-        raise _damaged(folder, f"incomplete ({error})") from error
-    if artifact.spec_versions != tuple(spec_versions):
-        raise FeatureVersionError(
-            f"{folder}: learnt with {', '.join(artifact.spec_versions)}, "
-            f"this program computes {', '.join(spec_versions)}; learn anew"
-        )
+        raise damaged(folder, f"incomplete ({error})") from error
     check_weights(artifact.weights, shapes_of(artifact.weights), where=str(folder))
     artifact.checked()
     return artifact
+
+
+def _texts(found: object) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise TypeError(f"{found!r} is no list of texts")
+    return tuple(found)
+
+
+def _eyes(folder: Path, manifest: Mapping[str, Any]) -> Eyes | None:
+    """Raises ModelError, LookupError or TypeError where they are none."""
+    if manifest["look"] is None:
+        return None
+    if f"{BACKBONE}/{MANIFEST}" not in manifest["files"]:
+        raise damaged(folder, f"{MANIFEST} does not vouch for {BACKBONE}/")
+    return Eyes(load_backbone(folder / BACKBONE), Look(**manifest["look"]))
 
 
 def _manifest(artifact: Artifact, files: Mapping[str, bytes], error: float) -> dict[str, Any]:
@@ -170,49 +189,15 @@ def _manifest(artifact: Artifact, files: Mapping[str, bytes], error: float) -> d
         "student": spec.as_json(),
         "spec_versions": list(artifact.spec_versions),
         "input": {"name": "x", "shape": ["B", "L", spec.inputs], "dtype": "float32"},
+        "look": asdict(artifact.eyes.look) if artifact.eyes else None,
         "opset": OPSET,
         "golden": {"segments": int(artifact.golden.scores.size), "max_abs_error": error},
-        "files": {name: _sha256(payload) for name, payload in files.items()},
+        "providers": {CPU: {"max_abs_error": error}},  # on which it was seen to score the same
+        "files": {name: sha256(content) for name, content in files.items()},
+        "licences": list(artifact.licences),
         "provenance": dict(artifact.provenance),
     }
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        if manifest["format"] != FORMAT or dict(manifest["files"]).keys() != FILES:
-            raise _damaged(folder, f"not an artifact of format {FORMAT}")
-    except OSError as error:
-        raise ModelError(f"{folder}: no student's artifact: {error.strerror or error}") from error
-    except (LookupError, TypeError, ValueError) as error:
-        raise _damaged(folder, f"{MANIFEST} does not parse ({error})") from error
-    return dict(manifest)
-
-
-def _read_file(folder: Path, name: str, digest: str) -> bytes:
-    try:
-        payload = (folder / name).read_bytes()
-    except OSError as error:
-        raise _damaged(folder, f"{name} cannot be read: {error.strerror or error}") from error
-    if _sha256(payload) != digest:
-        raise _damaged(folder, f"{name} is not the file that the manifest names")
-    return payload
-
-
 def _weights_bytes(weights: Weights) -> bytes:
     return save({name: np.ascontiguousarray(weights[name]) for name in sorted(weights)})
-
-
-def _write(path: Path, payload: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(payload)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sha256(payload: bytes) -> str:
-    return hashlib.sha256(payload).hexdigest()
-
-
-def _damaged(folder: Path, what: str) -> ModelError:
-    return ModelError(f"{folder}: damaged or foreign: {what}; learn or fetch the model again")

@@ -56,7 +56,7 @@ class BackboneSpec:
     colour: Literal["rgb", "bgr"] = "rgb"
     # stretch: the whole picture, its proportions lost; crop: its middle, the shorter side fitted
     resize: Literal["stretch", "crop"] = "stretch"
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # of what is enlarged
     precision: Precision = "fp32"
 
     def __post_init__(self) -> None:
@@ -94,16 +94,22 @@ class BackboneSpec:
 
     def prepare(self, picture: Picture) -> Floats:
         """A picture of any size as one input, (3, H, W)."""
-        height, width = self.size_px
-        if self.resize == "crop":
-            picture = _middle(picture, width / height)
-        resized = cv2.resize(
-            picture, (width, height), interpolation=INTERPOLATIONS[self.interpolation]
-        )
-        ordered = resized[..., ::-1] if self.colour == "rgb" else resized
+        fitted = self.fit(picture)
+        ordered = fitted[..., ::-1] if self.colour == "rgb" else fitted
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
         scaled = (ordered.astype(np.float32) / 255 - mean) / std
         return np.ascontiguousarray(scaled.transpose(2, 0, 1), np.float32)
+
+    def fit(self, picture: Picture) -> Picture:
+        """A picture of any size in the network's own, (H, W, 3) BGR."""
+        height, width = self.size_px
+        if self.resize == "crop":
+            picture = _middle(picture, width / height)
+        # libraries that train networks smooth what they shrink; OpenCV does so by area alone, and
+        # its other methods pick single pixels: 2-5 times further from what the network has learnt
+        shrinks = picture.shape[0] > height and picture.shape[1] > width
+        how = cv2.INTER_AREA if shrinks else INTERPOLATIONS[self.interpolation]
+        return np.asarray(cv2.resize(picture, (width, height), interpolation=how), np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,12 +121,13 @@ class GoldenClips:
 
 
 class Backbone:
-    """A checked network that embeds; one thread at a time."""
+    """A checked network that embeds; several threads may share it."""
 
     def __init__(self, folder: Path, spec: BackboneSpec, version: str) -> None:
         """Raises ModelError where the graph is not one of this specification."""
         self.spec = spec
         self.version = version  # a short name for this very graph and how it is fed
+        self.folder = folder
         self._path = folder / GRAPH
         self._session = open_session(self._path)
         inputs = [(entry.name, len(entry.shape)) for entry in self._session.get_inputs()]

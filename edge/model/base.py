@@ -12,7 +12,12 @@ class Student(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Score L consecutive segments of B sequences; a score never depends on later segments."""
+        """Score L consecutive segments of B sequences.
+
+        A score depends on its own segment and those before it, of a student that looks ahead
+        (``StudentSpec.looks_ahead``) on all that are given. Live, the last ``window`` segments
+        are given and the newest score counts, so none of them sees what has not happened yet.
+        """
 
     @abstractmethod
     def loss(self, x: Tensor, target: Tensor, counted: Tensor) -> Tensor:

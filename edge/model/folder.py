@@ -60,6 +60,15 @@ def read_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
     return {name: _read(folder, name, digest) for name, digest in manifest["files"].items()}
 
 
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """A whole folder as it is, to be taken into another one; raises ModelError."""
+    try:
+        manifest = (folder / MANIFEST).read_bytes()
+        return {MANIFEST: manifest, **read_files(folder, json.loads(manifest))}
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        raise damaged(folder, str(error)) from error
+
+
 def damaged(folder: Path, what: str) -> ModelError:
     """For whatever cannot be used."""
     return ModelError(f"{folder}: damaged or foreign: {what}; learn, fetch or export it again")

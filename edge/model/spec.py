@@ -12,7 +12,12 @@ import numpy as np
 from edge.domain.weights import Shapes, Weights
 from edge.errors import ModelError
 
-Head: TypeAlias = Literal["clap", "temporal", "density"]
+Head: TypeAlias = Literal["clap", "temporal", "density", "dakd"]
+
+ATTENTIVE: tuple[Head, ...] = ("temporal", "dakd")
+"""Heads that look at more than one segment."""
+
+WHOLE_NUMBERS = ("inputs", "window", "hidden", "attention_heads", "reach", "noise_levels")
 
 PENULTIMATE = 32
 """Width of the last hidden layer of every head, on which teachers distil."""
@@ -24,10 +29,12 @@ class StudentSpec:
 
     head: Head
     inputs: int  # d, the width of a segment's features
-    window: int = 1  # segments that the newest score depends on; above 1 for ``temporal`` alone
+    window: int = 1  # segments that the newest score of a stream depends on
     hidden: int = 512
-    dropout: float = 0.6  # of the detector, while training
-    attention_heads: int = 8  # ``temporal``; divides ``hidden``
+    dropout: float = 0.6  # of the detector of ``clap`` and ``temporal``, while training
+    attention_heads: int = 8  # ``temporal`` and ``dakd``; divides ``hidden``
+    reach: int = 25  # ``dakd``: segments this far apart and farther are equally far (Eq. 1's k)
+    causal: bool = False  # ``dakd``: no segment sees later ones, also where they are at hand
     noise: tuple[float, float] = (0.05, 1.0)  # ``density``: lowest and highest noise, in spreads
     noise_levels: int = 5  # ``density``: at which it is scored, between those two
 
@@ -35,17 +42,24 @@ class StudentSpec:
         """Refuse what cannot be built."""
         if self.head not in get_args(Head):
             raise _unusable(f"head {self.head!r} is none of {', '.join(get_args(Head))}")
-        for name in ("inputs", "window", "hidden", "attention_heads", "noise_levels"):
+        for name in WHOLE_NUMBERS:
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise _unusable(f"{name} must be a whole number, at least 1")
-        if self.window > 1 and self.head != "temporal":
+        if self.window > 1 and self.head not in ATTENTIVE:
             raise _unusable(f"head {self.head} looks at one segment: window must be 1")
-        if self.head == "temporal" and self.hidden % self.attention_heads:
+        if self.head in ATTENTIVE and self.hidden % self.attention_heads:
             raise _unusable("attention_heads must divide hidden")
+        if type(self.causal) is not bool or (self.causal and self.head != "dakd"):
+            raise _unusable("causal is a choice of head dakd: true or false")
         if not 0 <= self.dropout < 1:
             raise _unusable("dropout must be in [0, 1)")
         if len(self.noise) != 2 or not 0 < self.noise[0] <= self.noise[1] < math.inf:
             raise _unusable("noise must be two rising numbers above 0")
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether a score depends on later segments, where these are given."""
+        return self.head == "dakd" and not self.causal
 
     def as_json(self) -> dict[str, Any]:
         """Only JSON types; ``from_json`` restores it."""

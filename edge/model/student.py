@@ -8,6 +8,7 @@ import torch
 from edge.domain.boxes import Floats
 from edge.domain.weights import Weights
 from edge.model.base import Student
+from edge.model.dakd import DakdStudent
 from edge.model.density import DensityStudent
 from edge.model.detector import ClapStudent, TemporalStudent
 from edge.model.spec import PENULTIMATE, StudentSpec, check_weights
@@ -22,12 +23,13 @@ __all__ = [
     "weights_of",
 ]
 
-PREDICTED_AT_ONCE = 1024  # segments of one sequence; bounds the memory of attention
+PREDICTED_AT_ONCE = 1024  # segments of one sequence; bounds the memory of causal attention
 
-HEADS: dict[str, type[ClapStudent | DensityStudent]] = {
+HEADS: dict[str, type[ClapStudent | DakdStudent | DensityStudent]] = {
     "clap": ClapStudent,
     "temporal": TemporalStudent,
     "density": DensityStudent,
+    "dakd": DakdStudent,
 }
 
 
@@ -57,15 +59,19 @@ def load_weights(student: Student, weights: Weights) -> None:
 
 
 def predict(spec: StudentSpec, weights: Weights, x: Floats) -> Floats:
-    """Scores (B, L) of segments (B, L, d), each from itself and what came before; deterministic."""
+    """Scores (B, L) of segments (B, L, d), each from itself and what came before; deterministic.
+
+    A student that looks ahead sees each sequence whole: memory grows with the square of L.
+    """
     student = make_student(spec, seed=0)
     load_weights(student, weights)
     student.eval()
     before = spec.window - 1
+    at_once = max(x.shape[1], 1) if spec.looks_ahead else PREDICTED_AT_ONCE
     scores = np.zeros(x.shape[:2], np.float32)
     with torch.inference_mode():
-        for begin in range(0, x.shape[1], PREDICTED_AT_ONCE):
-            part = slice(begin, begin + PREDICTED_AT_ONCE)
+        for begin in range(0, x.shape[1], at_once):
+            part = slice(begin, begin + at_once)
             history = min(before, begin)
             seen = x[:, begin - history : part.stop].astype(np.float32)
             scores[:, part] = student(torch.from_numpy(seen))[0].numpy()[:, history:]

@@ -63,7 +63,8 @@ def learn_camera(
     term of their own. Raises NotLearntError when the footage shows too little.
     """
     found = footage.tables()
-    scored = [table for table in found if table.spec not in scene_segment.SPECS]
+    described = {*scene_segment.SPECS, *(student.groups if student and student.reads_scene else ())}
+    scored = [table for table in found if table.spec not in described]
     tables = [table for table in scored if len(table.frame) >= LEAST_ROWS]
     if not tables:
         seen = sum(len(table.frame) for table in scored)
@@ -120,14 +121,14 @@ def _learn_student(
 ) -> tuple[Term, Array]:
     """The same for a student: what its scores mean on this camera."""
     seen = _read_by(student, tables, time_s)
-    rows = 0 if seen is None else len(seen.rows.frame)
-    if seen is None or rows < LEAST_ROWS:
+    count = 0 if seen is None else len(seen.rows.frame)
+    if seen is None or count < LEAST_ROWS:
         raise NotLearntError(
-            f"camera {camera}: its footage holds {rows} segments of {student.features.group}, "
+            f"camera {camera}: its footage holds {count} segments of {student.features.group}, "
             f"to calibrate student {student.version} takes {LEAST_ROWS}: wait for more footage"
         )
     standardiser = Standardiser.fit(seen.rows.spec, seen.rows.values, seen.rows.place)
-    points = standardiser.apply(seen.rows.values, seen.rows.place)
+    points = student.points(standardiser, seen.rows.values, seen.rows.place)
     away = np.concatenate([student.distance(points[part]) for part in seen.runs])
     calibration = TailCalibration.fit(away)
     surprise = calibration.surprise(away)[seen.which]
@@ -142,7 +143,7 @@ def _read_by(
 ) -> _Read | None:
     """What a student reads of the footage; None where nothing of that is there."""
     if student.reads_scene:
-        scene = SceneFootage.of(tables, time_s)
+        scene = SceneFootage.of(tables, time_s, student.groups)
         if scene is None:
             return None
         shown, which = scene.shown()

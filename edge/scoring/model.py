@@ -46,6 +46,12 @@ class Term:
     calibration: TailCalibration  # of a region's distance
     level: TailCalibration  # of the largest smoothed surprise in a frame: a crowd has more of them
 
+    def points(self, values: Array, place: Array) -> Array:
+        """N rows as its normality compares them: (N, d) in physical units, at places (N, 2)."""
+        if isinstance(self.normality, StudentTerm):
+            return self.normality.points(self.standardiser, values, place)
+        return self.standardiser.apply(values, place)
+
 
 @dataclass(frozen=True, slots=True)
 class ScoringOptions:

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.features import SCENE, Cells, Features
+from edge.domain.features import SCENE, Cells, Features, FeatureSpec
 from edge.domain.segment import MAX_GAP_S, SCENE_SEGMENT_FRAMES
 from edge.features import scene_segment
 from edge.scoring.footage import Table
-from edge.scoring.student import SCENE_SPEC
+from edge.scoring.student import joined
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -60,21 +61,26 @@ class Pace:
 class SceneReel:
     """The latest segments of one live camera, at most ``length`` of them."""
 
-    def __init__(self, length: int = 1) -> None:
+    def __init__(
+        self, length: int = 1, groups: Sequence[FeatureSpec] = scene_segment.SPECS
+    ) -> None:
+        """``groups``: those that make up a segment, in this order."""
+        self._groups = tuple(groups)
         self._pace = Pace()
         self._segments: deque[Features] = deque(maxlen=length)
 
-    def resized(self, length: int) -> SceneReel:
+    def turned(self, length: int, groups: Sequence[FeatureSpec]) -> SceneReel:
         """The same footage for a student that looks back over ``length`` segments."""
-        reel = SceneReel(length)
-        reel._pace = self._pace
-        reel._segments.extend(self._segments)
+        reel = SceneReel(length, groups)
+        if reel._groups == self._groups:
+            reel._pace = self._pace
+            reel._segments.extend(self._segments)
         return reel
 
     def push(self, groups: Sequence[Features], time_s: float) -> bool:
         """Take in a frame's groups; whether the segments are other ones now."""
         found = {group.spec.spec_version: group for group in groups if len(group)}
-        parts = [found.get(spec.spec_version) for spec in scene_segment.SPECS]
+        parts = [found.get(spec.spec_version) for spec in self._groups]
         whole = [part for part in parts if part is not None]
         beat = self._pace.step(time_s, has_segment=len(whole) == len(parts))
         if beat.broken:
@@ -85,7 +91,7 @@ class SceneReel:
 
     @property
     def newest(self) -> Features | None:
-        """The segment that is in force, one row of SCENE_SPEC; None: there is none."""
+        """The segment that is in force, one row of all groups; None: there is none."""
         return self._segments[-1] if self._segments else None
 
     @property
@@ -98,31 +104,33 @@ class SceneReel:
 class SceneFootage:
     """The segments that follow each other in remembered footage of T frames."""
 
-    segments: Table  # of SCENE_SPEC, E rows
+    segments: Table  # of all its groups as one, E rows
     run: npt.NDArray[np.intp]  # (E,) rows of one run follow each other without a hole
     held: npt.NDArray[np.intp]  # (T,) which segment is in force at each frame, -1: none
 
     @classmethod
-    def of(cls, tables: Sequence[Table], time_s: npt.NDArray[np.float64]) -> SceneFootage | None:
+    def of(
+        cls,
+        tables: Sequence[Table],
+        time_s: npt.NDArray[np.float64],
+        groups: Sequence[FeatureSpec] = scene_segment.SPECS,
+    ) -> SceneFootage | None:
         """From all groups of T frames at time_s (T,); None where they hold no scene segments."""
         found = {table.spec.spec_version: table for table in tables}
-        parts = [found.get(spec.spec_version) for spec in scene_segment.SPECS]
-        whole = [part for part in parts if part is not None]
-        if len(whole) < len(parts):
+        parts = [found[spec.spec_version] for spec in groups if spec.spec_version in found]
+        if len(parts) < len(groups):
             return None
-        flow, objects = whole
-        frames, at_flow, at_objects = np.intersect1d(
-            flow.frame, objects.frame, assume_unique=True, return_indices=True
-        )
+        frames = reduce(np.intersect1d, [part.frame for part in parts])  # a row of each
         taken, run, held = _paced(frames, time_s)
-        values = np.concatenate([flow.values[at_flow], objects.values[at_objects]], axis=1)
-        return cls(_table(frames[taken], values[taken]), run, held)
+        rows = [part.values[np.searchsorted(part.frame, frames[taken])] for part in parts]
+        segments = _table(joined(groups), frames[taken], np.concatenate(rows, axis=1))
+        return cls(segments, run, held)
 
     def shown(self) -> tuple[Table, npt.NDArray[np.intp]]:
         """A row for every frame in which a segment is in force, and which one: (R,)."""
         frames = np.flatnonzero(self.held >= 0)
         which = self.held[frames]
-        return _table(frames, self.segments.values[which]), which
+        return _table(self.segments.spec, frames, self.segments.values[which]), which
 
 
 def _paced(
@@ -146,10 +154,10 @@ def _paced(
     return np.array(taken, np.intp), np.array(run, np.intp), held
 
 
-def _table(frame: npt.NDArray[np.intp], values: Array) -> Table:
+def _table(spec: FeatureSpec, frame: npt.NDArray[np.intp], values: Array) -> Table:
     count = len(frame)
     return Table(
-        spec=SCENE_SPEC,
+        spec=spec,
         frame=frame,
         track_id=np.full(count, SCENE, np.int64),
         cells=Cells(np.zeros((count, 2), np.int32), np.zeros((count, 2), np.float32), (1, 1)),
@@ -162,7 +170,7 @@ def _joined(parts: Sequence[Features]) -> Features:
     """The groups of one segment as one group."""
     first = parts[0]
     return Features(
-        spec=SCENE_SPEC,
+        spec=joined([part.spec for part in parts]),
         track_id=first.track_id,
         class_id=first.class_id,
         boxes_xyxy=first.boxes_xyxy,

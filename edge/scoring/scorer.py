@@ -21,7 +21,7 @@ from edge.scoring.reasons import Judged, reason
 from edge.scoring.scene_reel import WHOLE, SceneReel
 from edge.scoring.smoothing import Smoother
 from edge.scoring.standardise import place_of
-from edge.scoring.student import SCENE_SPEC
+from edge.scoring.student import StudentTerm
 
 Array: TypeAlias = npt.NDArray[np.float32]
 _Key: TypeAlias = tuple[str, int, float, float]  # group, which of its terms, memory, prior
@@ -38,7 +38,7 @@ class _Sight:
     order: int  # of the term in the model
     features: Features
     place: Array  # (N, 2)
-    standardised: Array  # (N, d)
+    points: Array  # (N, d) as the term's normality compares them
     distance: Array  # (N,)
 
 
@@ -70,15 +70,19 @@ class CameraScorer:
         """
         self._model = model
         self._adapt = adapt
+        student = model.student
+        self._watcher = student if student is not None and student.reads_scene else None
+        own = model.terms[:-1] if self._watcher else model.terms  # a student's term is the last
+        self._groups = {term.spec.group for term in own}
         self._orders: dict[str, list[int]] = {}  # of the terms of each group
-        for order, term in enumerate(model.terms):
+        for order, term in enumerate(own):
             self._orders.setdefault(term.spec.spec_version, []).append(order)
-        self._groups = {term.spec.group for term in model.terms}
         self._keys = _keys(model)
         self._smoothers = {key: self._smoothers.get(key) or _smoother(key) for key in self._keys}
-        student = model.student
-        self._reel = self._reel.resized(student.spec.window if student else 1)
-        self._scene: _Sight | None = None  # of the segment in force
+        if self._watcher is not None:
+            self._reel = self._reel.turned(self._watcher.spec.window, self._watcher.groups)
+        self._scene: _Sight | None = None  # of the segment in force, as the watcher sees it
+        self._said: float | None = None  # the watcher's own score of it
 
     def observe(
         self,
@@ -104,9 +108,9 @@ class CameraScorer:
         if self._adapt and scores[0] < ADAPT_BELOW * self._model.threshold:
             self._learn(parts, time_s)
         regions = self._regions(parts, tracks, scores) if parts else ()
-        return FrameScore(
-            self._model.camera, index, time_s, width, height, float(scores[0]), regions
-        )
+        score = float(scores[0])
+        camera = self._model.camera
+        return FrameScore(camera, index, time_s, width, height, score, regions, self._said)
 
     def _knows(self, group: Features) -> bool:
         """A group that the learning footage hardly showed is silent; a changed one is an error."""
@@ -128,27 +132,30 @@ class CameraScorer:
             place = place_of(group.boxes_xyxy, width, height)
             for order in self._orders[group.spec.spec_version]:
                 term = self._model.terms[order]
-                standardised = term.standardiser.apply(group.values, place)
-                distance = term.normality.distance(standardised)
-                yield _Sight(order, group, place, standardised, distance)
+                points = term.points(group.values, place)
+                yield _Sight(order, group, place, points, term.normality.distance(points))
 
     def _scene_sights(self, features: Sequence[Features], time_s: float) -> Iterator[_Sight]:
         """The scene segment that is in force, through the student, if that looks at scenes."""
-        for order in self._orders.get(SCENE_SPEC.spec_version, ()):
-            changed = self._reel.push(features, time_s)
-            if changed or self._scene is None:
-                self._scene = self._look_at_scene(order)
-            if self._scene is not None:
-                yield self._scene
+        if self._watcher is None:
+            return
+        changed = self._reel.push(features, time_s)
+        if changed or self._scene is None:
+            self._said = None
+            self._scene = self._look_at_scene(self._watcher)
+        if self._scene is not None:
+            yield self._scene
 
-    def _look_at_scene(self, order: int) -> _Sight | None:
+    def _look_at_scene(self, watcher: StudentTerm) -> _Sight | None:
         newest = self._reel.newest
         if newest is None:
             return None
-        term, values = self._model.terms[order], self._reel.values
-        points = term.standardiser.apply(values, np.repeat(WHOLE, len(values), axis=0))
-        distance = term.normality.distance(points)
-        return _Sight(order, newest, WHOLE, points[-1:], distance[-1:])
+        order = len(self._model.terms) - 1
+        values = self._reel.values
+        points = self._model.terms[order].points(values, np.repeat(WHOLE, len(values), axis=0))
+        self._said = watcher.newest(points)
+        distance = watcher.distance_of(np.array([self._said], np.float32))
+        return _Sight(order, newest, WHOLE, points[-1:], distance)
 
     def _judge(self, sight: _Sight, tracks: Tracks, time_s: float) -> Judged:
         term, group = self._model.terms[sight.order], sight.features
@@ -160,7 +167,8 @@ class CameraScorer:
             term,
             group,
             sight.place,
-            sight.standardised,
+            sight.points,
+            sight.distance,
             level=term.level.surprise(smoothed),
             speaks_of=_speaks_of(group, tracks),
         )
@@ -177,7 +185,7 @@ class CameraScorer:
         if time_s - self._adapted_s >= ADAPT_EVERY_S:
             self._adapted_s = time_s
             for part in parts:
-                part.term.normality.update(part.standardised)
+                part.term.normality.update(part.points)
 
     def _regions(
         self, parts: Sequence[Judged], tracks: Tracks, scores: Array

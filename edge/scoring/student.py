@@ -6,19 +6,22 @@ usual on a camera, and what a score means there, is the camera's own (``edge.sco
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from edge.domain.features import FeatureSpec
 from edge.errors import FeatureVersionError, ModelError
 from edge.features import kinematics, scene_segment
-from edge.model.artifact import Artifact
+from edge.features.embedding import embedding_spec
+from edge.model.artifact import Artifact, Eyes
 from edge.model.session import StudentSession
 from edge.model.spec import Head, StudentSpec
+from edge.scoring.standardise import Standardiser
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -33,10 +36,12 @@ INPUTS: Mapping[Head, tuple[FeatureSpec, ...]] = {
     "density": (kinematics.SPEC,),  # each object segment by itself
     "clap": scene_segment.SPECS,  # each scene segment by itself
     "temporal": scene_segment.SPECS,  # the last scene segments, one after the other
+    "dakd": scene_segment.SPECS,  # likewise, where it looks through no backbone
 }
-"""The feature groups whose standardised values a student of each head reads, in this order."""
+"""The feature groups whose values a student of each head reads, in this order."""
 
 AT_ONCE = 1024  # segments in one run: bounds the memory of attention
+WINDOWS_AT_ONCE = 64
 SURE = 1e-6
 """Probabilities nearer than this to 0 or 1 are not told apart."""
 
@@ -46,7 +51,11 @@ def input_spec(head: Head) -> FeatureSpec:
 
     Rows are standardised per camera: ``Standardiser.fit(input_spec(head), values, place)``.
     """
-    groups = INPUTS[head]
+    return joined(INPUTS[head])
+
+
+def joined(groups: Sequence[FeatureSpec]) -> FeatureSpec:
+    """Some groups as one."""
     return groups[0] if len(groups) == 1 else SCENE_SPEC
 
 
@@ -57,6 +66,8 @@ class StudentTerm:
     version: str  # of its artifact
     spec: StudentSpec
     session: StudentSession
+    groups: tuple[FeatureSpec, ...]  # whose values it reads, in this order
+    eyes: Eyes | None = None  # what measures them, where the host does not do so anyway
 
     @classmethod
     def of(cls, artifact: Artifact) -> Self:
@@ -64,43 +75,67 @@ class StudentTerm:
 
         Raises ModelError and FeatureVersionError where that is not so.
         """
-        head, versions = artifact.spec.head, artifact.spec_versions
-        computed = tuple(spec.spec_version for spec in INPUTS[head])
-        if versions != computed:
+        spec, eyes = artifact.spec, artifact.eyes
+        groups = (embedding_spec(eyes.backbone, eyes.look),) if eyes else INPUTS[spec.head]
+        computed = tuple(group.spec_version for group in groups)
+        if artifact.spec_versions != computed:
             raise FeatureVersionError(
-                f"student {artifact.version} learnt {', '.join(versions) or 'nothing'}, a "
-                f"{head} student of this program reads {', '.join(computed)}: learn anew"
+                f"student {artifact.version} learnt {', '.join(artifact.spec_versions)}, a "
+                f"{spec.head} student of this program reads {', '.join(computed)}: learn anew"
             )
-        if artifact.spec.inputs != len(input_spec(head)):
+        if spec.inputs != len(joined(groups)):
             raise ModelError(
-                f"student {artifact.version}: reads {artifact.spec.inputs} features, "
-                f"{', '.join(computed)} are {len(input_spec(head))}: export it again"
+                f"student {artifact.version}: reads {spec.inputs} features, "
+                f"{', '.join(computed)} are {len(joined(groups))}: export it again"
             )
-        return cls(artifact.version, artifact.spec, artifact.checked())
+        return cls(artifact.version, spec, artifact.checked(), groups, eyes)
 
     @property
     def features(self) -> FeatureSpec:
         """What one row of its input is."""
-        return input_spec(self.spec.head)
+        return joined(self.groups)
 
     @property
     def reads_scene(self) -> bool:
         """Whether it looks at scene segments, not at objects."""
-        return self.features is SCENE_SPEC
+        return self.groups != (kinematics.SPEC,)
+
+    def points(self, standardiser: Standardiser, values: Array, place: Array) -> Array:
+        """What it reads of N rows: (N, d) in physical units, at places (N, 2).
+
+        Rows are compared with what is usual on the camera, unless it learnt elsewhere, as ``dakd``
+        does, and brings a measure of its own.
+        """
+        return values if self.spec.head == "dakd" else standardiser.apply(values, place)
 
     def distance(self, points: Array) -> Array:
-        """How strange m segments are that follow each other: (m, d) standardised → (m,).
+        """How strange m segments are that follow each other: (m, d) → (m,).
 
         Each from itself and the ``window`` - 1 before it. An energy is as it is, of any sign; a
         probability becomes its log-odds, which go on growing where a probability is all but 1.
         """
+        return self.distance_of(self.scores(points))
+
+    def distance_of(self, scores: Array) -> Array:
+        """What its own measure means as a distance, (m,)."""
+        return scores if self.spec.head == "density" else _log_odds(scores)
+
+    def newest(self, points: Array) -> float:
+        """The score of the last of at most ``window`` segments, (m, d), in its own measure."""
+        shown = np.ascontiguousarray(points[None], np.float32)
+        return float(self.session.scores(shown)[0, -1])
+
+    def scores(self, points: Array) -> Array:
+        """The same in the student's own measure: an energy, or a probability."""
+        if self.spec.looks_ahead:
+            return self._newest_scores(points)
         before = self.spec.window - 1
         scores = np.zeros(len(points), np.float32)
         for begin in range(0, len(points), AT_ONCE):
             start = max(begin - before, 0)
             seen = np.ascontiguousarray(points[start : begin + AT_ONCE], np.float32)
             scores[begin : begin + AT_ONCE] = self.session.scores(seen[None])[0, begin - start :]
-        return scores if self.spec.head == "density" else _log_odds(scores)
+        return scores
 
     def update(self, points: Array) -> None:
         """It learns elsewhere, and never from what it has just scored."""
@@ -108,6 +143,22 @@ class StudentTerm:
     def state(self) -> dict[str, Array]:
         """Nothing of it is kept with a camera."""
         return {}
+
+    def _newest_scores(self, points: Array) -> Array:
+        """Of each segment as it was the newest: it and those before it are all that is shown."""
+        points = np.ascontiguousarray(points, np.float32)
+        window = self.spec.window
+        young = [
+            self.session.scores(points[None, :end])[0, -1]
+            for end in range(1, min(window, len(points) + 1))
+        ]
+        scores = [np.array(young, np.float32)]
+        if len(points) >= window:
+            whole = sliding_window_view(points, window, axis=0).swapaxes(1, 2)  # (m', window, d)
+            for begin in range(0, len(whole), WINDOWS_AT_ONCE):
+                shown = np.ascontiguousarray(whole[begin : begin + WINDOWS_AT_ONCE])
+                scores.append(self.session.scores(shown)[:, -1])
+        return np.concatenate(scores)
 
 
 def _log_odds(probability: Array) -> Array:

@@ -101,7 +101,8 @@ def _read(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise ConfigError(
-            f"{what} {path}: no such file: make it with `vad-aggregator provision` and copy it here"
+            f"{what} {path}: no such file: `vad-aggregator provision` makes a host's keys, "
+            "`openssl genpkey -algorithm ed25519` any"
         ) from None
     except OSError as error:
         raise ConfigError(f"{what} {path}: cannot be read: {error.strerror or error}") from None

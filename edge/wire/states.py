@@ -47,7 +47,12 @@ def decode_command(payload: bytes) -> bool:
     return payload == ON
 
 
-def encode_score(score: float, *, time_s: float) -> bytes:
-    """``{"score": 2.113, "time": 1607123955.475377}``; ``score`` in decades of surprise."""
+def encode_score(score: float, *, time_s: float, student: float | None = None) -> bytes:
+    """``{"score": 2.113, "time": 1607123955.475377}``; ``score`` in decades of surprise.
+
+    Where a student looks at the scene, ``"student"`` is its own score of the latest segment.
+    """
     message = {"score": round(score, 3), "time": round(time_s, 6)}
+    if student is not None:
+        message["student"] = round(student, 6)
     return json.dumps(message, allow_nan=False).encode()

@@ -8,6 +8,8 @@ import pytest
 
 from edge.evaluation.synthetic import labels, write_dataset
 from edge.ingest.synthetic import Planted, Street, StreetOptions
+from edge.model.artifact import save_artifact
+from tests.fakes.students import artifact
 
 TINY = {"width_px": 160, "height_px": 90, "fps": 10.0}
 NORMAL = Street(StreetOptions(**TINY, duration_s=16.0, seed=1))
@@ -163,3 +165,19 @@ def test_an_unknown_data_set_is_refused(shell, dataset):
     with pytest.raises(SystemExit) as stopped:
         shell.run("eval", "--dataset", dataset)
     assert stopped.value.code == 2
+
+
+def test_a_student_of_tracks_is_refused(shell, walk):
+    code, _, error = shell.run("eval", "--dataset", "mot", "--root", walk, "--student", walk)
+    assert code == 2
+    assert "looks at footage" in error
+
+
+def test_an_exported_student_is_one_more_term(shell, street, tmp_path):
+    """Sixteen seconds are too little to calibrate it: that is said, it is never left out."""
+    save_artifact(tmp_path / "made", artifact("clap"))
+    code, _, error = shell.run(
+        "eval", "--dataset", "ped2", "--root", street, "--student", tmp_path / "made"
+    )
+    assert code == 1
+    assert "to calibrate student" in error

@@ -5,22 +5,24 @@ from onnx import TensorProto, helper
 
 from edge.analysis import Extractor
 from edge.features import scene_segment
+from edge.features.embedding import embedding_spec
 from edge.model.artifact import OPSET, Artifact, Golden
 from edge.model.session import StudentSession
 from edge.model.spec import PENULTIMATE, StudentSpec
 from edge.scoring.footage import NormalFootage
 from edge.scoring.learn import learn_camera
 from edge.scoring.model import ScoringOptions
-from edge.scoring.student import INPUTS, StudentTerm, input_spec
+from edge.scoring.student import INPUTS, StudentTerm, joined
 from tests.fakes.percepts import percept
 from tests.fakes.sources import HEIGHT, WIDTH
 
 
-def artifact(head="density", *, strength=0.1, seed=0, **changes) -> Artifact:
-    """``density``: strength * |x|² - 50; ``clap``: how large x is; ``temporal``: how much larger
-    than the segment before it."""
-    inputs = len(input_spec(head))
-    spec = StudentSpec(head, inputs, window=2 if head == "temporal" else 1)
+def artifact(head="density", *, strength=0.1, seed=0, eyes=None, **changes) -> Artifact:
+    """``density``: strength * |x|² - 50; ``clap``: how large x is; ``temporal`` and ``dakd``: how
+    much larger than the segment before it."""
+    groups = (embedding_spec(eyes.backbone, eyes.look),) if eyes else INPUTS[head]
+    inputs = len(joined(groups))
+    spec = StudentSpec(head, inputs, window=2 if head in ("temporal", "dakd") else 1)
     weights = {
         "scale": np.full((inputs, 1), strength, np.float32),
         "features": np.random.default_rng(seed)
@@ -31,7 +33,7 @@ def artifact(head="density", *, strength=0.1, seed=0, **changes) -> Artifact:
     graph = _graph(head, weights)
     x = np.random.default_rng(1).normal(size=(1, 4, inputs)).astype(np.float32)
     golden = Golden(x, StudentSession(graph, weights).scores(x))
-    versions = tuple(spec.spec_version for spec in INPUTS[head])
+    versions = tuple(group.spec_version for group in groups)
     fields = dict(
         spec=spec,
         spec_versions=versions,
@@ -39,6 +41,7 @@ def artifact(head="density", *, strength=0.1, seed=0, **changes) -> Artifact:
         weights=weights,
         golden=golden,
         provenance={"round": 1},
+        eyes=eyes,
     )
     return Artifact(**(fields | changes))
 
@@ -89,7 +92,7 @@ def _graph(head, weights) -> bytes:
             helper.make_node("Abs", ["before"], ["then"]),
             helper.make_node("Sub", ["now", "then"], ["size"]),
         ],
-    }[head]
+    }["temporal" if head == "dakd" else head]
     nodes = [
         *(
             _constant(name, at)

@@ -9,6 +9,7 @@ SPECS = [
     StudentSpec("clap", INPUTS, hidden=16),
     StudentSpec("temporal", INPUTS, window=4, hidden=16, attention_heads=2),
     StudentSpec("density", INPUTS, hidden=16),
+    StudentSpec("dakd", INPUTS, window=4, hidden=16, attention_heads=2, reach=3, causal=True),
 ]
 HEADS = [spec.head for spec in SPECS]
 

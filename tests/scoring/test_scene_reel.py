@@ -95,9 +95,17 @@ def test_a_reel_goes_on_for_a_student_that_looks_back_further():
     reel = SceneReel(1)
     for time_s, seen in shown([0.2] * 40):
         reel.push(seen, time_s)
-    longer = reel.resized(3)
+    longer = reel.turned(3, scene_segment.SPECS)
     np.testing.assert_array_equal(longer.values, reel.values)
     assert len(longer.values) == 1
+
+
+def test_a_reel_begins_anew_for_a_student_that_reads_other_groups():
+    reel = SceneReel(1)
+    for time_s, seen in shown([0.2] * 40):
+        reel.push(seen, time_s)
+    other = reel.turned(3, (OBJECTS,))
+    assert other.newest is None
 
 
 def test_one_of_the_two_groups_alone_is_no_scene_segment():

@@ -60,6 +60,25 @@ def test_a_long_sequence_is_scored_as_segment_after_segment(head, monkeypatch):
     assert taught.distance(x[:0]).shape == (0,)
 
 
+def test_a_student_that_looks_ahead_is_shown_no_later_segment(monkeypatch):
+    taught = student("dakd")
+    assert taught.spec.looks_ahead
+    x = np.random.default_rng(3).normal(size=(9, len(taught.features))).astype(np.float32)
+    monkeypatch.setattr(room, "WINDOWS_AT_ONCE", 3)
+    whole = taught.distance(x)
+    for end in range(1, len(x) + 1):
+        np.testing.assert_allclose(taught.distance(x[:end]), whole[:end], rtol=1e-5)
+        seen = x[max(end - taught.spec.window, 0) : end]
+        said = taught.distance_of(np.float32([taught.newest(seen)]))
+        np.testing.assert_allclose(said, whole[end - 1 : end], rtol=1e-5)
+
+
+def test_what_learnt_elsewhere_reads_rows_as_they_are():
+    taught, standardiser = student("dakd"), None
+    rows = np.full((2, len(taught.features)), 1e3, np.float32)
+    assert taught.points(standardiser, rows, np.zeros((2, 2), np.float32)) is rows
+
+
 def test_a_probability_of_one_is_a_finite_distance_and_keeps_the_order():
     taught = student("clap", strength=1.0)
     sizes = np.linspace(0, 50, 200, dtype=np.float32)

@@ -68,6 +68,8 @@ def test_unknown_statuses_are_refused(payload):
 def test_a_score_is_json_with_its_time():
     message = json.loads(encode_score(2.11349, time_s=12.5))
     assert message == {"score": 2.113, "time": 12.5}
+    said = json.loads(encode_score(2.0, time_s=12.5, student=0.87654321))
+    assert said == {"score": 2.0, "time": 12.5, "student": 0.876543}
     with pytest.raises(ValueError, match="JSON"):
         encode_score(float("nan"), time_s=0)
 
