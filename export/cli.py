@@ -48,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_teacher(commands)
     _add_distil(commands)
     _add_ablate(commands)
+    _add_words(commands)
+    _add_tfc(commands)
+    _add_words_tiny(commands)
     _add_onnx(commands)
     _add_verify(commands)
     _add_bench(commands)
@@ -102,6 +105,13 @@ def _positive(text: str) -> float:
     return number
 
 
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: from 0 to 1")
+    return number
+
+
 def _count(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -153,6 +163,76 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     )
     weights.add_argument("--random", action="store_true", help="random weights: for tests alone")
     parser.add_argument("--seed", type=int, default=0, help="of random weights")
+
+
+def _add_words(commands: Commands) -> None:
+    purpose = "CLIP's towers as a word model: crops and sentences that a host can compare"
+    parser = _add(commands, "words", purpose)
+    parser.add_argument(
+        "--backbone", type=Path, required=True, metavar="FOLDER", help="the image tower"
+    )
+    parser.add_argument("--model", required=True, metavar="NAME", help="of open_clip: ViT-B-16, …")
+    _add_weights(parser)
+    parser.add_argument(
+        "--actions", type=Path, metavar="FILE", help="one a line; default: the 400 of Kinetics"
+    )
+    parser.add_argument(
+        "--tfc",
+        type=Path,
+        metavar="FILE",
+        help="the temporal part, of vad-export tfc; default: none, crops are averaged",
+    )
+    parser.add_argument(
+        "--text-tower",
+        action="store_true",
+        help="take the text tower along, so that the host reads sentences by itself",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+
+
+def _add_tfc(commands: Commands) -> None:
+    purpose = "train the temporal part of a word model on action clips; goes on where it stopped"
+    parser = _add(commands, "tfc", purpose)
+    parser.add_argument(
+        "--clips", type=Path, required=True, metavar="ROOT", help="one folder for each action"
+    )
+    parser.add_argument("--words", type=Path, required=True, metavar="FOLDER", help="a word model")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--work", type=Path, metavar="FOLDER", help="embedded clips; default: OUT.work"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    _add_viewing(parser)
+    group = parser.add_argument_group("constants of the paper, or ours where it names none")
+    group.add_argument(
+        "--alpha", type=_share, default=0.7, help="of the temporal part in a feature"
+    )
+    group.add_argument("--sigma", type=_positive, default=0.1, help="temperature of the softmax")
+    group.add_argument("--learning-rate", type=_positive, default=7e-4, metavar="X")
+    group.add_argument("--batch", type=_count, default=512)
+    group.add_argument("--steps", type=_count, default=2000, help="ours: the paper names none")
+    group.add_argument("--layers", type=_count, default=2, help="ours")
+    group.add_argument("--heads", type=_count, default=4, help="ours")
+
+
+def _add_words_tiny(commands: Commands) -> None:
+    purpose = "train a small word model of our own on generated streets; goes on where it stopped"
+    parser = _add(commands, "words-tiny", purpose)
+    parser.set_defaults(module="export.commands.words_tiny")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        metavar="FOLDER",
+        help="tubes of crops and where training stands; default: OUT.work",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--streets", type=_count, default=12, metavar="N", help="of each kind, to learn from"
+    )
+    parser.add_argument("--steps", type=_count, default=1200, help="of the two towers")
+    parser.add_argument("--batch", type=_count, default=96, help="of the two towers")
+    parser.add_argument("--tfc-steps", type=_count, default=400, help="of the temporal part")
 
 
 def _add_extract(commands: Commands) -> None:

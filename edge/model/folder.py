@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from edge.atomic import PARTIAL, refused
+from edge.atomic import PARTIAL, refused, write_atomically
 from edge.errors import ModelError
 
 MANIFEST = "manifest.json"
@@ -31,12 +31,17 @@ def write_folder(
         partial.mkdir(parents=True)
         for name, content in files.items():
             _write(partial / name, content)
-        _write(partial / MANIFEST, json.dumps(manifest(partial), indent=1).encode())
+        _write(partial / MANIFEST, _manifest_bytes(manifest(partial)))
         partial.rename(folder)
     except OSError as problem:
         raise refused(folder, problem) from problem
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def replace_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Say something else of the same files; raises StorageError, and then the old one stands."""
+    write_atomically(folder / MANIFEST, _manifest_bytes(manifest))
 
 
 def read_manifest(folder: Path, form: str, names: Collection[str]) -> dict[str, Any]:
@@ -77,6 +82,10 @@ def damaged(folder: Path, what: str) -> ModelError:
 def sha256(content: bytes) -> str:
     """The digest by which a manifest names a file."""
     return hashlib.sha256(content).hexdigest()
+
+
+def _manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
+    return json.dumps(manifest, indent=1).encode()
 
 
 def _read(folder: Path, name: str, digest: str) -> bytes:

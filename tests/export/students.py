@@ -1,0 +1,78 @@
+"""Training folders with random weights, and what a command says."""
+
+import json
+
+import numpy as np
+
+from edge.domain.truth import FrameTruth
+from edge.evaluation.synthetic import write_video
+from edge.features import scene_segment
+from edge.features.embedding import Look, embedding_spec
+from edge.model.spec import StudentSpec
+from edge.model.student import make_student, weights_of
+from export.cli import main
+from export.dakd.folder import Training, save_training
+
+WIDTH = 8  # of the tiny backbone
+DESCRIPTORS = sum(len(spec) for spec in scene_segment.SPECS)
+FPS = 10.0
+
+
+def training_folder(
+    folder, *, inputs=WIDTH, backbones=("eyes",), window=4, seed=1, loud=1.0, **spec
+):
+    """A dakd student; ``loud``: how far its scores are apart."""
+    spec = StudentSpec("dakd", inputs, window=window, hidden=16, attention_heads=2, reach=3, **spec)
+    weights = weights_of(make_student(spec, seed=seed))
+    weights["network.fc3.weight"] = weights["network.fc3.weight"] * np.float32(loud)
+    options, provenance = {"tau": 10.0}, {"seed": seed, "teacher": "large"}
+    save_training(folder, Training(spec, tuple(backbones), weights, options, provenance))
+    return folder
+
+
+def features_folder(folder, backbone, *, lengths=(9, 12, 6), view="picture"):
+    """What extraction leaves of a backbone, with drawn values; (m, d) by clip."""
+    look = Look.of(view, backbone)
+    spec = embedding_spec(backbone, look)
+    rng = np.random.default_rng(5)
+    clips = {}
+    for number, length in enumerate(lengths):
+        path = folder / "features" / ("train" if number else "test") / f"clip{number}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        clips[path.stem] = rng.normal(size=(length, len(spec))).astype(np.float32)
+        np.save(path, clips[path.stem])
+    record = {
+        "format": "vad-extract-1",
+        "backbone": {"name": backbone.spec.name, "version": backbone.version},
+        "look": {"view": look.view, "frames": look.frames},
+        "spec_versions": [spec.spec_version],
+    }
+    (folder / "extract.json").write_text(json.dumps(record))
+    return clips
+
+
+def video(path, *, frames=80, seed=1):
+    """A bright square that wanders over a dark picture whose colour drifts."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_video(path, list(_pictures(frames, seed)), rate_hz=FPS)
+    return path
+
+
+def _pictures(frames, seed):
+    rng = np.random.default_rng(seed)
+    scene = rng.integers(0, 60, (64, 96, 3), np.uint8)
+    drift = np.cumsum(rng.normal(0, 3, (frames, 3)), axis=0)
+    for number in range(frames):
+        picture = np.clip(scene + 40 + drift[number], 0, 255).astype(np.uint8)
+        left, top = 2 * number % 80, 20 + number % 20
+        picture[top : top + 16, left : left + 10] = 240
+        yield picture, FrameTruth(number, number / FPS, ())
+
+
+def command(capsys, *arguments, code=0):
+    """What ``vad-export`` answers, or what it complains of when ``code`` is not 0."""
+    capsys.readouterr()
+    got = main([*map(str, arguments), "--format", "json"])
+    said = capsys.readouterr()
+    assert got == code, said.err
+    return json.loads(said.out) if code == 0 else said.err
