@@ -11,6 +11,7 @@ from edge.domain.features import Features, FeatureSpec
 from edge.domain.score import FrameScore
 from edge.domain.segment import ObjectSegments
 from edge.features import directions, kinematics, scene, scene_segment
+from edge.features.actions import ActionSight
 from edge.features.directions import Directions, ObjectFlow
 from edge.features.embedding import SceneEmbedding
 from edge.features.scene import SceneMotion
@@ -20,9 +21,11 @@ from edge.model.artifact import Eyes
 from edge.perception.perception import Percept
 from edge.scoring.footage import NormalFootage
 from edge.scoring.learn import learn_camera
+from edge.scoring.levels import Guide
 from edge.scoring.model import CameraModel, ScoringOptions
 from edge.scoring.scorer import CameraScorer
 from edge.scoring.student import StudentTerm
+from edge.scoring.words import Words
 
 SPECS: tuple[FeatureSpec, ...] = (*kinematics.SPECS, *scene.SPECS)
 """The feature groups that a camera is scored by."""
@@ -57,26 +60,36 @@ class Measured:
     scored: tuple[Features, ...]  # one group per entry of SPECS
     described: tuple[Features, ...] = ()  # one per entry of DESCRIPTOR_SPECS, where wanted
     embedded: tuple[Features, ...] = ()  # what a student's own eyes make of the scene
+    acted: tuple[Features, ...] = ()  # what a word model makes of the objects
 
     @property
     def all(self) -> tuple[Features, ...]:
         """Every group, for whoever picks."""
-        return (*self.scored, *self.described, *self.embedded)
+        return (*self.scored, *self.described, *self.embedded, *self.acted)
 
 
 class Extractor:
     """Measures what is seen; holds the last second of each track and the last pictures."""
 
-    def __init__(self, *, describing: bool = False) -> None:
-        """``describing``: measure the descriptors too."""
+    def __init__(self, *, describing: bool = False, sight: ActionSight | None = None) -> None:
+        """``describing``: measure the descriptors too.
+
+        ``sight``: what sees actions for several cameras; default: one of its own.
+        """
         self._segmenter = Segmenter()
         self._scene = SceneMotion()
         self._describer = Describer() if describing else None
         self._eyes: Eyes | None = None
         self._embedding: SceneEmbedding | None = None
+        self._shared = sight
+        self.sight: ActionSight | None = None  # that is in use
 
-    def provide(self, student: StudentTerm | None) -> None:
-        """See that what a student reads is measured from the next frame on."""
+    def provide(self, student: StudentTerm | None, words: Words | None = None) -> None:
+        """See that what a student reads and words speak of is measured from the next frame on."""
+        if words is None:
+            self.sight = None
+        elif self.sight is None or self.sight.spec != words.features:
+            self.sight = self._shared or words.sight()
         eyes = student.eyes if student else None
         if eyes is not self._eyes:
             self._eyes = eyes
@@ -98,10 +111,11 @@ class Extractor:
         if self._describer is not None:
             ways = Directions.of(self._scene.flow, percept.motion.mask)
             described = self._describer.describe(percept, segments, scored[0], ways)
-        if self._embedding is None:
-            return Measured(scored, described)
-        seen = self._embedding.observe(percept.frame, percept.tracks.boxes_xyxy)
-        return Measured(scored, described, (seen,))
+        embedded: tuple[Features, ...] = ()
+        if self._embedding is not None:
+            embedded = (self._embedding.observe(percept.frame, percept.tracks.boxes_xyxy),)
+        acted = () if self.sight is None else (self.sight.features(percept),)
+        return Measured(scored, described, embedded, acted)
 
 
 class Describer:
@@ -135,17 +149,26 @@ class LearningPlan:
     alarms_per_day: float
     options: ScoringOptions
     student: StudentTerm | None = None  # that takes part from the beginning
+    words: Words | None = None  # likewise
 
 
 class Pupil:
     """A camera that learns: collects normal footage until somebody asks for a model."""
 
-    def __init__(self, camera: str, plan: LearningPlan, *, keeper: Keeper | None = None) -> None:
+    def __init__(
+        self,
+        camera: str,
+        plan: LearningPlan,
+        *,
+        keeper: Keeper | None = None,
+        sight: ActionSight | None = None,
+    ) -> None:
+        """``keeper`` gets the features of every frame; ``sight`` as for ``Extractor``."""
         self.camera = camera
         self._plan = plan
         self._keeper = keeper
-        self._extractor = Extractor(describing=keeper is not None)
-        self._extractor.provide(plan.student)
+        self._extractor = Extractor(describing=keeper is not None, sight=sight)
+        self._extractor.provide(plan.student, plan.words)
         self._footage = NormalFootage()
 
     @property
@@ -156,7 +179,7 @@ class Pupil:
     def watch(self, percept: Percept) -> None:
         """Take in one frame as normal."""
         frame, measured = percept.frame, self._extractor.measure(percept)
-        groups = measured.all if self._plan.student else measured.scored
+        groups = measured.all if self._plan.student else (*measured.scored, *measured.acted)
         self._footage.add(groups, time_s=frame.time_s, width=frame.width, height=frame.height)
         if self._keeper is not None:
             _keep(self._keeper, percept, measured, None)
@@ -170,6 +193,7 @@ class Pupil:
             created_s=time.time(),
             options=self._plan.options,
             student=self._plan.student,
+            words=self._plan.words,
         )
 
 
@@ -183,11 +207,14 @@ class Judge:
         labels: Iterable[str],
         adapt: bool = False,
         keeper: Keeper | None = None,
+        sight: ActionSight | None = None,
+        guide: Guide | None = None,
     ) -> None:
+        """``keeper`` and ``sight`` as for ``Pupil``; ``guide`` has the last word on tracks."""
         self._keeper = keeper
-        self._extractor = Extractor(describing=keeper is not None)
-        self._scorer = CameraScorer(model, labels=tuple(labels), adapt=adapt)
-        self._extractor.provide(model.student)
+        self._extractor = Extractor(describing=keeper is not None, sight=sight)
+        self._scorer = CameraScorer(model, labels=tuple(labels), adapt=adapt, guide=guide)
+        self._extractor.provide(model.student, model.words)
 
     @property
     def model(self) -> CameraModel:
@@ -197,7 +224,7 @@ class Judge:
     def become(self, model: CameraModel, *, adapt: bool = False) -> None:
         """Judge by another model from the next frame on; what was seen before goes on counting."""
         self._scorer.become(model, adapt=adapt)
-        self._extractor.provide(model.student)
+        self._extractor.provide(model.student, model.words)
 
     def score(self, percept: Percept) -> FrameScore:
         """The frame's score; frames come in order."""
@@ -210,6 +237,8 @@ class Judge:
             width=frame.width,
             height=frame.height,
         )
+        if self._extractor.sight is not None:
+            self._extractor.sight.heed(frame.camera, self._scorer.levels)
         if self._keeper is not None:
             _keep(self._keeper, percept, measured, score.score)
         return score

@@ -25,6 +25,7 @@ from edge.ingest.source import Source
 from edge.ingest.synthetic.source import SyntheticSource, parse_street
 from edge.model.artifact import load_artifact
 from edge.model.signature import check_signature
+from edge.model.words import load_words
 from edge.mqtt import MqttBroker, MqttSettings, Tls
 from edge.perception.detector import Detector
 from edge.perception.gate import GateSettings
@@ -34,6 +35,7 @@ from edge.perception.tracker import TrackerSettings
 from edge.scoring.model import CameraModel, ScoringOptions
 from edge.scoring.store import load_camera_model
 from edge.scoring.student import StudentTerm
+from edge.scoring.words import Words
 from edge.training.store import FeatureStore
 from edge.wire.broker import Broker, Message
 from edge.wire.states import AVAILABLE, GONE, STOPPED
@@ -187,15 +189,25 @@ def make_student(config: EdgeConfig) -> StudentTerm | None:
     return StudentTerm.of(load_artifact(section.folder))
 
 
+def make_words(config: EdgeConfig) -> Words | None:
+    """The word model of this host, loaded once; None: there is none. Raises ModelError."""
+    section = config.words
+    return None if section is None else Words(load_words(section.model), section.centres)
+
+
 def learning_plan(
-    config: EdgeConfig, camera: CameraSection, student: StudentTerm | None = None
+    config: EdgeConfig,
+    camera: CameraSection,
+    student: StudentTerm | None = None,
+    words: Words | None = None,
 ) -> LearningPlan:
-    """How the camera comes to a model, together with an exported ``student``."""
+    """How the camera comes to a model, together with an exported ``student`` and ``words``."""
     return LearningPlan(
         student=student,
+        words=words,
         period_s=config.learning.period_s,
         alarms_per_day=camera.alarms_per_day or config.alerts.alarms_per_camera_day,
-        options=ScoringOptions(normality=config.learning.normality),
+        options=ScoringOptions(normality=config.learning.normality, motion=config.learning.motion),
     )
 
 
@@ -205,9 +217,12 @@ def model_path(config: EdgeConfig, camera: str) -> Path:
 
 
 def find_model(
-    config: EdgeConfig, camera: str, student: StudentTerm | None = None
+    config: EdgeConfig,
+    camera: str,
+    student: StudentTerm | None = None,
+    words: Words | None = None,
 ) -> CameraModel | None:
-    """What the camera has learnt together with an exported ``student``, None when it has not yet.
+    """What the camera has learnt with an exported ``student`` and ``words``; None: nothing yet.
 
     A file that was copied from another camera counts as this one's. Raises ModelError and
     FeatureVersionError for a file that cannot be used.
@@ -215,15 +230,19 @@ def find_model(
     path = model_path(config, camera)
     if not path.exists():
         return None
-    return replace(load_camera_model(path, SPECS, student=student), camera=camera)
+    model = load_camera_model(path, SPECS, student=student, words=words)
+    return replace(model, camera=camera)
 
 
 def recall_model(
-    config: EdgeConfig, camera: str, student: StudentTerm | None = None
+    config: EdgeConfig,
+    camera: str,
+    student: StudentTerm | None = None,
+    words: Words | None = None,
 ) -> CameraModel | None:
     """The same for a process that must go on: what cannot be used is put aside and learnt anew."""
     try:
-        return find_model(config, camera, student)
+        return find_model(config, camera, student, words)
     except (ModelError, FeatureVersionError) as error:
         path = model_path(config, camera)
         aside = path.with_name(f"{path.name}.old")

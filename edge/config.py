@@ -99,11 +99,20 @@ class ExportedStudentSection(Section):
     signed_by: Path | None = None  # public key; default: signed by nobody, or by whomever
 
 
+class WordsSection(Section):
+    """A word model that ``vad-export`` made: cameras learn which actions are normal, in words."""
+
+    model: Path  # its folder
+    centres: int = Field(default=10, ge=1, le=1000)  # normal patterns of a camera; rare ones add
+    embeddings_per_s: Annotated[float, Field(ge=1)] = 40.0  # of all cameras of this host
+
+
 class LearningSection(Section):
     """How a camera learns what is normal."""
 
     period_s: Positive = 3600.0  # of live footage before a new camera is scored
     normality: Literal["neighbours", "kmeans"] = "neighbours"
+    motion: bool = True  # false: only words and an exported student judge
     # Off: a threshold holds for the normality that it was measured with, and each update shrinks
     # the scores of what it has seen. Drift then shows as alarms, never as silent blindness.
     adapt: bool = False
@@ -174,6 +183,7 @@ class EdgeConfig(Section):
     alerts: AlertsSection = AlertsSection()
     snapshots: SnapshotsSection = SnapshotsSection()
     exported_student: ExportedStudentSection | None = None
+    words: WordsSection | None = None
     federation: FederationSection | None = None
     cameras: Annotated[dict[Id, CameraSection], Field(min_length=1)]
 
@@ -184,6 +194,21 @@ class EdgeConfig(Section):
                 "exported_student excludes learning.student.enabled and federation: "
                 "a camera is judged by one student"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _words_are_of_the_live_path(self) -> EdgeConfig:
+        if self.words and (self.learning.student.enabled or self.federation):
+            raise ValueError(
+                "words excludes learning.student.enabled and federation: "
+                "what they calibrate with is kept without actions"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_judges(self) -> EdgeConfig:
+        if not (self.learning.motion or self.words or self.exported_student):
+            raise ValueError("learning.motion: false needs words or exported_student: who judges?")
         return self
 
     @model_validator(mode="after")
@@ -217,6 +242,7 @@ def _anchored(config: EdgeConfig, path: Path) -> EdgeConfig:
     if exported is not None:
         names = {"folder": at(exported.folder), "signed_by": at(exported.signed_by)}
         exported = exported.model_copy(update=names)
+    words = config.words and config.words.model_copy(update={"model": at(config.words.model)})
     cameras = {
         name: camera.model_copy(
             update={"source": _anchored_source(camera.source, path.resolve().parent)}
@@ -230,6 +256,7 @@ def _anchored(config: EdgeConfig, path: Path) -> EdgeConfig:
             "mqtt": config.mqtt.model_copy(update={"tls": tls and tls.anchored(at)}),
             "detector": detector,
             "exported_student": exported,
+            "words": words,
             "federation": federation,
         }
     )

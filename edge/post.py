@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.alerts.desk import AlertDesk
@@ -15,14 +15,19 @@ from edge.compose import (
     make_feed,
     make_perception,
     make_student,
+    make_words,
     model_path,
     recall_model,
 )
 from edge.config import CameraSection, EdgeConfig
+from edge.features.actions import ActionSight
+from edge.features.track_crops import Looks
 from edge.ingest.feed import CameraFeed
 from edge.ingest.health import State
 from edge.ingest.latest import Mailbox, Mailroom
 from edge.school import School
+from edge.scoring.guidance import Guide
+from edge.scoring.words import Words
 from edge.vitals import Stopwatch
 from edge.watch import Watch
 from edge.wire.states import CameraStatus
@@ -35,6 +40,24 @@ MOTION_WORKERS = 1
 it: of 40 cameras on two cores a frame took 9.1 ms with two workers and 4.2 ms with one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What a camera has to do with words."""
+
+    words: Words  # of the host
+    sight: ActionSight  # of its worker
+    guide: Guide  # of the camera
+
+    def problem(self, camera: str) -> str:
+        """What an operator should know, "" when all is well."""
+        if not self.sight.is_short(camera):
+            return ""
+        return (
+            "words do not keep up: for over a minute not every object was looked at, the least "
+            "anomalous went without; raise words.embeddings_per_s, or take a smaller word model"
+        )
+
+
 @dataclass(slots=True)
 class Post:
     """A camera and who attends to it."""
@@ -45,6 +68,7 @@ class Post:
     feed: CameraFeed
     watch: Watch
     tally: Tally
+    reader: Reader | None = None  # None: without words
 
     @property
     def status(self) -> CameraStatus:
@@ -59,12 +83,14 @@ class Post:
     @property
     def problems(self) -> list[str]:
         """What an operator should mend, in words."""
-        said = (self.feed.snapshot().error, self.tally.problem, self.watch.problem)
+        words = self.reader.problem(self.camera) if self.reader else ""
+        said = (self.feed.snapshot().error, self.tally.problem, self.watch.problem, words)
         return [f"camera {self.camera}: {problem}" for problem in said if problem]
 
     def stats(self, *, open_events: int, stored_clips: int, stored_bytes: int) -> CameraStats:
         """Figures of this moment."""
         feed, tally = self.feed.snapshot(), self.tally
+        looks = self.reader.sight.looks(self.camera) if self.reader else Looks()
         return CameraStats(
             camera=self.camera,
             status=self.status,
@@ -84,6 +110,8 @@ class Post:
             open_events=open_events,
             stored_clips=stored_clips,
             stored_bytes=stored_bytes,
+            embeddings=looks.embeddings,
+            embeddings_dropped=looks.dropped,
         )
 
     def reopen(self) -> None:
@@ -107,23 +135,26 @@ def make_posts(
     ``arm`` is called before each score is taken, ``keeper`` gets the features of all frames.
     """
     detector = make_detector(config.detector)
-    student = make_student(config)
+    student, words = make_student(config), make_words(config)
     school = School()
     names = list(cameras)
     workers, posts = [], {}
     count = min(NETWORK_WORKERS if detector else MOTION_WORKERS, len(names))
     for number in range(count):
         mailroom, perception = Mailroom(), make_perception(config.detector, detector)
+        readers = make_readers(config, words, names[number::count], workers=count)
         watches = {
             name: Watch(
                 name,
-                recall_model(config, name, student),
-                plan=learning_plan(config, cameras[name], student),
+                recall_model(config, name, student, words),
+                plan=learning_plan(config, cameras[name], student, words),
                 labels=perception.labels,
                 model_path=model_path(config, name),
                 submit=school.submit,
                 adapt=config.learning.adapt,
                 keeper=keeper,
+                sight=readers[name].sight if name in readers else None,
+                guide=readers[name].guide if name in readers else None,
             )
             for name in names[number::count]
         }
@@ -136,10 +167,26 @@ def make_posts(
             desk_lock=desk_lock,
             arm=arm,
             stopwatch=stopwatch,
+            sight=next((reader.sight for reader in readers.values()), None),
         )
         workers.append(worker)
         for name, watch in watches.items():
             box = mailroom.add()
             feed = make_feed(name, cameras[name], box)
-            posts[name] = Post(name, cameras[name], box, feed, watch, worker.tallies[name])
+            tally, reader = worker.tallies[name], readers.get(name)
+            posts[name] = Post(name, cameras[name], box, feed, watch, tally, reader)
     return workers, {name: posts[name] for name in names}
+
+
+def make_readers(
+    config: EdgeConfig, words: Words | None, cameras: Sequence[str], *, workers: int
+) -> dict[str, Reader]:
+    """The readers of one worker's cameras, by camera; none without words.
+
+    They share one sight, and the host's budget is shared by its ``workers``.
+    """
+    if words is None or config.words is None:
+        return {}
+    sight = words.sight(max(config.words.embeddings_per_s / workers, 1.0))
+    prompts = words.model.prompts.embeddings
+    return {name: Reader(words, sight, Guide(prompts)) for name in cameras}

@@ -10,7 +10,9 @@ from pathlib import Path
 from edge.analysis import Judge, Keeper, LearningPlan, Pupil
 from edge.domain.score import FrameScore
 from edge.errors import StorageError, VadError
+from edge.features.actions import ActionSight
 from edge.perception.perception import Percept
+from edge.scoring.levels import Guide
 from edge.scoring.model import CameraModel
 from edge.scoring.store import save_camera_model
 
@@ -47,8 +49,13 @@ class Watch:
         submit: Submit,
         adapt: bool = False,
         keeper: Keeper | None = None,
+        sight: ActionSight | None = None,
+        guide: Guide | None = None,
     ) -> None:
-        """``keeper`` gets the features of every frame, learning or judging."""
+        """``keeper`` gets the features of every frame, learning or judging.
+
+        ``sight`` sees actions for several cameras, ``guide`` has the last word on their scores.
+        """
         self.enabled = True
         self.problem = ""  # why its model is not on the disk, "" when it is
         self._camera = camera
@@ -58,6 +65,8 @@ class Watch:
         self._submit = submit
         self._adapt = adapt
         self._keeper = keeper
+        self._sight = sight
+        self._guide = guide
         self._lesson: Future[CameraModel] | None = None
         self._due_s = plan.period_s
         self._report_s = REPORT_EVERY_S
@@ -122,7 +131,7 @@ class Watch:
             self._camera,
             self._due_s,
         )
-        return Pupil(self._camera, self._plan, keeper=self._keeper)
+        return Pupil(self._camera, self._plan, keeper=self._keeper, sight=self._sight)
 
     def _adapts(self, model: CameraModel) -> bool:
         """A student was calibrated beside the other terms as they were: with it none moves."""
@@ -143,7 +152,14 @@ class Watch:
             )
 
     def _appoint(self, model: CameraModel) -> Judge:
-        return Judge(model, labels=self._labels, adapt=self._adapts(model), keeper=self._keeper)
+        return Judge(
+            model,
+            labels=self._labels,
+            adapt=self._adapts(model),
+            keeper=self._keeper,
+            sight=self._sight,
+            guide=self._guide,
+        )
 
     def _learn(self, pupil: Pupil, percept: Percept) -> None:
         if self._lesson is not None:

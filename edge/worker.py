@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from edge.alerts.desk import AlertDesk
 from edge.domain.frame import Frame
+from edge.features.actions import ActionSight
 from edge.ingest.counters import Rate
 from edge.ingest.latest import Mailroom
 from edge.perception.perception import Percept, Perception
@@ -48,8 +49,12 @@ class Worker:
         desk_lock: threading.Lock,
         arm: Callable[[str], None],
         stopwatch: Stopwatch,
+        sight: ActionSight | None = None,
     ) -> None:
-        """``arm`` sets a camera's alarm to the model that judges it, ``desk_lock`` held."""
+        """``arm`` sets a camera's alarm to the model that judges it, ``desk_lock`` held.
+
+        ``sight``: what sees actions for all of them; None: nobody asks for actions.
+        """
         self.tallies = {camera: Tally() for camera in watches}
         self._mailroom = mailroom
         self._perception = perception
@@ -58,6 +63,7 @@ class Worker:
         self._desk_lock = desk_lock
         self._arm = arm
         self._stopwatch = stopwatch
+        self._sight = sight
         self._stop = threading.Event()
         self.thread = threading.Thread(target=self._run, name=name)
 
@@ -74,7 +80,7 @@ class Worker:
         """Analyse what waits, at most one frame of each camera."""
         frames = self._mailroom.take(limit=BATCH, timeout_s=timeout_s)
         wanted = [frame for frame in frames if self._is_wanted(frame.camera)]
-        for percept in self._perceive(wanted):
+        for percept in self._look(self._perceive(wanted)):
             self._judge(percept)
 
     def _run(self) -> None:
@@ -97,6 +103,20 @@ class Worker:
                 return [percept for frame in frames for percept in self._perceive([frame])]
             self._note(frames[0].camera, error)
             return []
+
+    def _look(self, percepts: Sequence[Percept]) -> Sequence[Percept]:
+        """See what is done in all of them at once; those of which that could be seen."""
+        if self._sight is None or not percepts:
+            return percepts
+        try:
+            with self._stopwatch.stage("embed", len(percepts)):
+                self._sight.look(percepts)
+        except Exception as error:  # the thread's boundary, as in ``_perceive``
+            if len(percepts) > 1:
+                return [seen for percept in percepts for seen in self._look([percept])]
+            self._note(percepts[0].frame.camera, error)
+            return []
+        return percepts
 
     def _judge(self, percept: Percept) -> None:
         frame, tally = percept.frame, self.tallies[percept.frame.camera]

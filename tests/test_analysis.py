@@ -15,6 +15,7 @@ from tests.fakes.backbones import tiny_backbone
 from tests.fakes.percepts import percept
 from tests.fakes.sources import HEIGHT, WIDTH, grey_planes
 from tests.fakes.students import student
+from tests.fakes.words import fake_words
 
 PLAN = LearningPlan(period_s=60.0, alarms_per_day=2.0, options=ScoringOptions(size=200))
 
@@ -173,3 +174,80 @@ def test_what_an_exported_student_says_can_be_the_reason(exported):
         score = judge.score(replace(seen, frame=replace(seen.frame, planes=planes)))
         reasons |= {region.reason.feature for region in score.regions}
     assert "student's log-odds" in reasons
+
+
+def coloured(index: int, luma: int, u: int, v: int) -> Percept:
+    """Walkers all of one colour, floor and all; the brightness never stays."""
+    seen = percept(index)
+    planes = grey_planes(luma + 30 * (index % 2))
+    planes[HEIGHT : HEIGHT + HEIGHT // 4] = u
+    planes[HEIGHT + HEIGHT // 4 :] = v
+    return replace(seen, frame=replace(seen.frame, planes=planes))
+
+
+def green(index: int) -> Percept:
+    return coloured(index, 120, 90, 90)
+
+
+def red(index: int) -> Percept:
+    return coloured(index, 80, 100, 230)
+
+
+def test_words_take_part_from_learning_to_the_reason():
+    words = fake_words()
+    pupil = Pupil("door", replace(PLAN, words=words))
+    for index in range(300):
+        pupil.watch(green(index))
+    model = pupil.graduate()
+    assert model.words is words
+    assert words.features.spec_version in model.spec_versions
+    judge = Judge(model, labels=())
+    calm = [judge.score(green(index)) for index in range(300, 340)]
+    odd = [judge.score(red(index)) for index in range(340, 380)]
+    assert max(frame.score for frame in calm) < model.threshold < odd[-1].score
+    assert "looks like: a red coat" in {region.reason.feature for region in odd[-1].regions}
+
+
+def test_what_sees_actions_may_be_shared_and_hears_how_anomalous_tracks_are():
+    words = fake_words()
+    sight = words.sight()
+    pupil = Pupil("door", replace(PLAN, words=words), sight=sight)
+    for index in range(200):
+        seen = green(index)
+        sight.look([seen])
+        pupil.watch(seen)
+    embedded = sum(words.model.batches)
+    assert sight.looks("door").embeddings == embedded  # nobody looked twice
+    heard = []
+    sight.heed = lambda camera, levels: heard.append((camera, levels))
+    judge = Judge(pupil.graduate(), labels=(), sight=sight)
+    seen = green(200)
+    judge.score(seen)
+    assert heard[0][0] == "door"
+    assert heard[0][1].keys() == set(seen.tracks.track_id.tolist())
+
+
+def test_a_guide_has_the_last_word():
+    class Guide:
+        def saw(self, levels):
+            assert levels.shape == (2,)
+
+        def change(self, actions, boxes_xyxy, *, time_s, width, height):
+            return np.full(len(actions), -1e9, np.float32)
+
+    words = fake_words()
+    pupil = Pupil("door", replace(PLAN, words=words))
+    for index in range(300):
+        pupil.watch(green(index))
+    model = pupil.graduate()
+    plain, guided = Judge(model, labels=()), Judge(model, labels=(), guide=Guide())
+    for index in range(300, 340):
+        loud, quiet = plain.score(red(index)), guided.score(red(index))
+    assert loud.score > model.threshold
+    assert quiet.score < model.threshold
+
+
+def test_a_model_without_words_sees_no_actions(model):
+    judge = Judge(model, labels=(), sight=fake_words().sight())
+    judge.become(model)
+    assert judge.score(percept(0)).score >= 0

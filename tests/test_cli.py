@@ -7,7 +7,7 @@ import pytest
 from edge.cli import main
 from edge.errors import ConfigError, ModelError, SourceUnusableError, StorageError
 
-COMMANDS = ("run", "demo", "check", "fit", "models", "eval", "bench")
+COMMANDS = ("run", "demo", "check", "fit", "models", "guide", "eval", "bench")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -18,6 +18,7 @@ from edge.compose import (
     make_source,
     make_store,
     make_student,
+    make_words,
     make_zones,
     model_path,
     mqtt_settings,
@@ -33,6 +34,7 @@ from edge.wire.keys import public_pem
 from edge.wire.topics import Topics
 from tests.fakes.percepts import percept
 from tests.fakes.students import artifact
+from tests.fakes.words import fake_words, save_tiny_words
 
 
 def make_config(folder, cameras=None, **sections):
@@ -199,3 +201,34 @@ def test_an_unsigned_student_is_refused_where_a_signature_is_asked_for(tmp_path)
     section = {"folder": tmp_path / "street", "signed_by": tmp_path / "maker.pub"}
     with pytest.raises(ModelError, match="not signed"):
         make_student(make_config(tmp_path, exported_student=section))
+
+
+def test_words_take_part_in_what_a_camera_learns(tmp_path):
+    made = save_tiny_words(tmp_path / "words")
+    config = make_config(tmp_path, words={"model": tmp_path / "words", "centres": 20})
+    words = make_words(config)
+    assert (words.model.version, words.centres) == (made.version, 20)
+    assert learning_plan(config, config.cameras["door"], None, words).words is words
+    assert make_words(make_config(tmp_path)) is None
+
+
+def test_a_model_without_words_is_put_aside_where_there_are_some(config, model, tmp_path, caplog):
+    save_camera_model(model_path(config, "door"), model)
+    words = fake_words()
+    assert recall_model(config, "door", None, words) is None
+    assert "LEARNS ANEW" in caplog.text
+    save_camera_model(model_path(config, "door"), replace(model, words=words))
+    assert recall_model(config, "door", None, words).words is words
+
+
+def test_a_missing_word_model_is_named(tmp_path):
+    with pytest.raises(ModelError, match="nowhere"):
+        make_words(make_config(tmp_path, words={"model": tmp_path / "nowhere"}))
+
+
+def test_motion_counts_unless_switched_off(tmp_path):
+    for motion in (True, False):
+        config = make_config(
+            tmp_path, words={"model": tmp_path / "words"}, learning={"motion": motion}
+        )
+        assert learning_plan(config, config.cameras["door"]).options.motion is motion

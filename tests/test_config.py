@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config import load_config
+from edge.config import WordsSection, load_config
 from edge.errors import ConfigError
 from edge.yamlfile import read_yaml
 
@@ -44,6 +44,9 @@ def test_shipped_file_shows_every_setting():
         for name in type(getattr(schema, section)).model_fields:
             assert f"{name}:" in shown, f"{section}.{name}"
     assert "# exported_student:" in shown
+    words = shown.partition("# words:")[2].partition("# federation:")[0]
+    for name in WordsSection.model_fields:
+        assert f"#   {name}:" in words, f"words.{name}"
 
 
 def test_typo_is_reported_with_its_line(tmp_path: Path):
@@ -207,3 +210,18 @@ def test_an_exported_student_lies_beside_the_file_and_is_the_only_one(tmp_path: 
     assert (exported.folder, exported.signed_by) == (tmp_path / "street", tmp_path / "maker.pub")
     for other in ("learning: {student: {enabled: true}}\n", FEDERATION):
         assert "judged by one student" in mistakes(tmp_path, text + other)
+
+
+def test_words_lie_beside_the_file_and_exclude_what_calibrates_without_them(tmp_path: Path):
+    text = SMALL + "words: {model: words}\n"
+    words = load_config(write(tmp_path, text), {}).words
+    assert words is not None
+    assert words.model == tmp_path / "words"
+    for other in ("learning: {student: {enabled: true}}\n", FEDERATION):
+        assert "words excludes" in mistakes(tmp_path, text + other)
+
+
+def test_motion_is_left_out_only_where_somebody_else_judges(tmp_path: Path):
+    text = SMALL + "learning: {motion: false}\n"
+    assert "who judges?" in mistakes(tmp_path, text)
+    assert not load_config(write(tmp_path, text + "words: {model: w}\n"), {}).learning.motion

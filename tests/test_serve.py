@@ -25,6 +25,7 @@ from edge.generation import Generations
 from edge.scoring.store import save_camera_model
 from edge.serve import Host
 from edge.wire.events import decode_event
+from edge.wire.guidance import decode_state
 from edge.wire.states import CameraStatus, decode_status
 from edge.wire.stats import decode_stats, encode_stats
 from tests.fakes import students
@@ -241,6 +242,49 @@ def test_a_switch_is_obeyed_and_anything_else_is_not(make, caplog):
     for _ in range(10):
         house.host._publisher.pump()
     assert house.payloads("vad/h/door/detect/state") == [b"ON"]
+
+
+def test_who_guides_a_host_without_a_word_model_is_told_so(make):
+    house = make()
+    house.host._introduce()
+    house.broker.come()
+    topic = "vad/h/door/guidance/set"
+    house.broker._handlers[topic](topic, b'{"add": {"text": "a dog", "polarity": "normal"}}')
+    for _ in range(10):
+        house.host._publisher.pump()
+    (payload,) = house.payloads("vad/h/door/guidance/state")
+    assert "no word model" in decode_state(payload).refused.reason
+
+
+class FakeDesk:
+    """As a ``GuidanceDesk`` whose thread is the test's."""
+
+    problem = "it cannot be followed"
+
+    def __init__(self, thread):
+        self.thread = thread
+        self.calls = []
+
+    def start(self):
+        self.calls.append("start")
+
+    def stop(self):
+        self.calls.append("stop")
+
+
+def test_whoever_guides_is_started_told_of_and_stopped(make):
+    house = make(scripts={"door": [pictures(1)]})
+    desk = house.host._guidance = FakeDesk(threading.current_thread())
+    house.run()
+    assert desk.calls == ["start", "stop"]
+    assert "it cannot be followed" in house.host.stats().problems
+
+
+def test_it_does_not_go_on_when_nobody_guides_any_more(make):
+    house = make(scripts={"door": [[SourceUnavailableError("gone")]]})
+    house.host._guidance = FakeDesk(threading.Thread(name="guidance"))
+    with pytest.raises(VadError, match="guidance thread has died"):
+        house.run()
 
 
 def test_the_status_of_every_camera_is_announced(make):

@@ -3,6 +3,7 @@ import os
 from concurrent.futures import Future
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from edge import watch as watch_module
@@ -13,6 +14,7 @@ from edge.scoring.store import load_camera_model, save_camera_model
 from edge.watch import Watch
 from tests.fakes.percepts import percept
 from tests.fakes.students import learnt
+from tests.fakes.words import fake_words
 
 PERIOD_S = 20.0
 PLAN = LearningPlan(period_s=PERIOD_S, alarms_per_day=2.0, options=ScoringOptions(size=50))
@@ -301,3 +303,28 @@ class TestFollowing:
         watch.save()
         saved = load_camera_model(tmp_path / "door.safetensors", SPECS)
         assert saved.created_s == own.created_s
+
+
+def test_words_are_learnt_saved_and_judged_by(make, desk, tmp_path):
+    words = fake_words()
+
+    class Guide:
+        def __init__(self):
+            self.frames = 0
+
+        def saw(self, levels):
+            self.frames += 1
+
+        def change(self, actions, boxes_xyxy, *, time_s, width, height):
+            return np.zeros(len(actions), np.float32)
+
+    guide, sight = Guide(), words.sight()
+    watch = make(plan=replace(PLAN, words=words), sight=sight, guide=guide)
+    show(watch, FRAMES)
+    desk.teach()
+    show(watch, 11, FRAMES)
+    assert watch.model.words is words
+    assert guide.frames == 10  # of every frame that was judged
+    assert sum(words.model.batches) == sight.looks("door").embeddings > 0
+    saved = load_camera_model(tmp_path / "door.safetensors", SPECS, words=words)
+    assert saved.words is words

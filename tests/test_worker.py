@@ -48,7 +48,7 @@ class Desk:
 class Bench:
     """A worker with two cameras whose frames the test puts into their mailboxes."""
 
-    def __init__(self):
+    def __init__(self, sight=None):
         self.room, self.perception, self.desk = Mailroom(), Perception(), Desk()
         self.boxes = {name: self.room.add() for name in ("door", "yard")}
         self.watches = {name: Watch() for name in self.boxes}
@@ -61,6 +61,7 @@ class Bench:
             desk_lock=threading.Lock(),
             arm=self.desk.armed.append,
             stopwatch=Stopwatch(),
+            sight=sight,
         )
 
     def turn(self):
@@ -124,3 +125,41 @@ def test_it_stops_while_no_frame_comes(bench):
     bench.worker.start()
     bench.worker.stop()
     assert not bench.worker.thread.is_alive()
+
+
+class Sight:
+    """Sees everything but the cameras in ``blind``."""
+
+    def __init__(self):
+        self.blind = set()
+        self.batches = []
+
+    def look(self, seen):
+        cameras = sorted(each.frame.camera for each in seen)
+        self.batches.append(cameras)
+        if self.blind & set(cameras):
+            raise RuntimeError("the network is broken")
+
+
+def test_the_actions_of_all_cameras_are_seen_in_one_batch_before_they_are_judged():
+    sight = Sight()
+    bench = Bench(sight)
+    bench.turn()
+    assert sight.batches == [["door", "yard"]]
+    assert sorted(bench.desk.taken) == ["door", "yard"]
+
+
+def test_a_camera_whose_actions_cannot_be_seen_costs_the_others_nothing(caplog):
+    sight = Sight()
+    bench = Bench(sight)
+    sight.blind = {"yard"}
+    bench.turn()
+    assert bench.desk.taken == ["door"]
+    assert "network is broken" in bench.tally("yard").problem
+    assert (bench.tally("yard").failed, bench.tally("door").failed) == (1, 0)
+
+
+def test_no_frame_is_no_look():
+    sight = Sight()
+    Bench(sight).worker.turn(timeout_s=0)
+    assert sight.batches == []

@@ -17,6 +17,7 @@ from edge.compose import (
     make_detector,
     make_source,
     make_student,
+    make_words,
     mqtt_settings,
 )
 from edge.config import CameraSection, EdgeConfig, load_config
@@ -25,6 +26,7 @@ from edge.ingest.masks import PrivacyMasks
 from edge.ingest.open import probe
 from edge.mqtt import try_broker
 from edge.scoring.student import StudentTerm
+from edge.scoring.words import Words
 from edge.terminal import WRONG_INPUT
 from edge.wire.broker import Message, Outcome
 from edge.wire.topics import Topics
@@ -52,11 +54,13 @@ def run(options: argparse.Namespace) -> int:
     """Try everything once; nothing is written."""
     config = load_config(options.config)
     student, of_student = _student(config)
+    words, of_words = _words(config)
     findings = [
         _try("data_dir", lambda: _data_dir(config.data_dir)),
         _try("detector", lambda: _detector(config)),
         *of_student,
-        *_cameras(config, student),
+        *of_words,
+        *_cameras(config, student, words),
         _try("broker", lambda: _broker(config)),
     ]
     ok = all(finding.ok for finding in findings)
@@ -108,20 +112,37 @@ def _student(config: EdgeConfig) -> tuple[StudentTerm | None, list[Finding]]:
     return student, [Finding("exported_student", 0, found)]
 
 
-def _cameras(config: EdgeConfig, student: StudentTerm | None) -> list[Finding]:
+def _words(config: EdgeConfig) -> tuple[Words | None, list[Finding]]:
+    """The word model, and what to say of it where one is configured."""
+    try:
+        words = make_words(config)
+    except VadError as error:
+        return None, [Finding("words", WRONG_INPUT, str(error))]
+    if words is None:
+        return None, []
+    reads = "reads sentences" if words.model.reads else "has sentences read elsewhere"
+    found = f"{words.version}, {len(words.model.prompts.prompts)} prompts, {reads}"
+    return words, [Finding("words", 0, found)]
+
+
+def _cameras(config: EdgeConfig, student: StudentTerm | None, words: Words | None) -> list[Finding]:
     def look(item: tuple[str, CameraSection]) -> Finding:
         name, camera = item
-        return _try(f"camera {name}", lambda: _camera(config, name, camera, student))
+        return _try(f"camera {name}", lambda: _camera(config, name, camera, student, words))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(look, enabled_cameras(config)))
 
 
 def _camera(
-    config: EdgeConfig, name: str, camera: CameraSection, student: StudentTerm | None
+    config: EdgeConfig,
+    name: str,
+    camera: CameraSection,
+    student: StudentTerm | None,
+    words: Words | None,
 ) -> str:
     PrivacyMasks(camera.masks)
-    model = find_model(config, name, student)
+    model = find_model(config, name, student, words)
     info = probe(make_source(camera))
     rate = f" at {info.rate_hz:.3g} Hz" if info.rate_hz else ""
     learnt = f"threshold {model.budget}" if model else "nothing learnt yet"

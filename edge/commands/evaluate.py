@@ -29,9 +29,11 @@ from edge.ingest.file import FileSource
 from edge.ingest.synthetic.splits import street_splits
 from edge.ingest.synthetic.street import Street, StreetOptions
 from edge.model.artifact import load_artifact
+from edge.model.words import load_words
 from edge.perception.tracker import Tracker
 from edge.scoring.model import ScoringOptions
 from edge.scoring.student import StudentTerm
+from edge.scoring.words import Words
 
 MAX_ANALYSIS_HZ = 10.0  # of faster footage not every frame is looked at
 MAX_WIDTH_PX = 640
@@ -44,8 +46,11 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate; pictures go to ``--plot``."""
     if options.root is None and options.dataset != "synthetic":
         raise ConfigError(f"eval --dataset {options.dataset} needs --root DIR: its folder")
-    if options.student is not None and options.dataset in ("mot", "shanghaitech-tracks"):
-        raise ConfigError(f"eval --student looks at footage, {options.dataset} has none")
+    for name in ("student", "words"):
+        if getattr(options, name) is not None and options.dataset in ("mot", "shanghaitech-tracks"):
+            raise ConfigError(f"eval --{name} looks at footage, {options.dataset} has none")
+    if options.no_motion and options.student is None and options.words is None:
+        raise ConfigError("eval --no-motion needs --words or --student: who judges?")
     if options.dataset == "mot":
         figures = evaluate_mot(options.root, Tracker().update)
         text = f"MOTA {100 * figures.mota:.1f}, IDF1 {100 * figures.idf1:.1f}"
@@ -64,12 +69,14 @@ def _evaluate(options: argparse.Namespace) -> tuple[Report, list[ScoredClip]]:
     train, test, left_out = _streets() if options.dataset == "synthetic" else _clips(options.root)
     section = DetectorSection.of_files(options.model, options.labels)
     student = StudentTerm.of(load_artifact(options.student)) if options.student else None
+    words = Words(load_words(options.words)) if options.words else None
+    scoring = ScoringOptions(motion=not options.no_motion)
     return evaluate_video(
         options.dataset,
         train,
         test,
         perception=make_perception(section, make_detector(section)),
-        plan=replace(PLAN, student=student),
+        plan=replace(PLAN, options=scoring, student=student, words=words),
         analysis_hz=options.analysis_hz,
         left_out=left_out,
         progress=partial(_shown, what="clip"),

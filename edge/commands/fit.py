@@ -17,6 +17,7 @@ from edge.compose import (
     make_perception,
     make_source,
     make_student,
+    make_words,
     model_path,
 )
 from edge.config import CameraSection, load_config
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     if camera is None:
         known = ", ".join(config.cameras)
         raise ConfigError(f"{options.config}: no camera {options.camera!r}; it has: {known}")
-    plan = learning_plan(config, camera, make_student(config))
+    plan = learning_plan(config, camera, make_student(config), make_words(config))
     seconds = options.seconds or (plan.period_s if not options.footage else float("inf"))
     perception = make_perception(config.detector, make_detector(config.detector))
     frames = _frames(options.camera, camera, options.footage)

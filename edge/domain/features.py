@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -33,20 +32,16 @@ class FeatureSpec:
     revision: int  # raised when the computation changes
     features: tuple[Feature, ...]
     excess: bool = False  # only too much is strange, in each feature by itself: speed
+    spec_version: str = field(init=False, compare=False, repr=False)
+    """Changes whenever values of two versions must not be mixed: ``kinematics-1-3fa8…``."""
 
-    @property
-    def spec_version(self) -> str:
-        """Changes whenever values of two versions must not be mixed: ``kinematics-1-3fa8…``."""
-        return _version(self)
+    def __post_init__(self) -> None:
+        """Asked for at every frame, and an embedding has hundreds of features."""
+        digest = hashlib.sha256(repr((self.features, self.excess)).encode()).hexdigest()[:12]
+        object.__setattr__(self, "spec_version", f"{self.group}-{self.revision}-{digest}")
 
     def __len__(self) -> int:
         return len(self.features)
-
-
-@cache  # asked for at every frame; there are a handful of specs
-def _version(spec: FeatureSpec) -> str:
-    digest = hashlib.sha256(repr((spec.features, spec.excess)).encode()).hexdigest()[:12]
-    return f"{spec.group}-{spec.revision}-{digest}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

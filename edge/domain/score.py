@@ -14,12 +14,15 @@ class Reason:
     usual: float  # the bound of what is usual, same unit
     unit: str  # "heights/s", "" for a pure number
     above: bool  # True: larger than usual; False: smaller than usual
+    terms: tuple[tuple[str, float], ...] = ()  # what each term says of the region, decades; or none
 
     def __str__(self) -> str:
-        """``speed 4.1 heights/s, usual ≤ 1.6``."""
+        """``speed 4.1 heights/s, usual ≤ 1.6 (object-speed 3.2, words 0.4)``."""
         unit = f" {self.unit}" if self.unit else ""
         sign = "≤" if self.above else "≥"
-        return f"{self.feature} {self.value:.3g}{unit}, usual {sign} {self.usual:.3g}"
+        told = ", ".join(f"{name} {level:.1f}" for name, level in self.terms)
+        said = f"{self.feature} {self.value:.3g}{unit}, usual {sign} {self.usual:.3g}"
+        return f"{said} ({told})" if told else said
 
 
 @dataclass(frozen=True, slots=True)

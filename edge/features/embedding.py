@@ -148,13 +148,24 @@ class SceneEmbedding:
 def crops(bgr: Picture, boxes_xyxy: Boxes) -> list[Picture]:
     """The largest objects of a picture, each with a margin, cut at the picture's edges."""
     height, width = bgr.shape[:2]
+    cut = outlines(boxes_xyxy, width=width, height=height)
+    inside = (cut[:, 2:] > cut[:, :2]).all(axis=1)
+    # one that left the picture takes nobody's place
     sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
-    largest = np.argsort(-sides.prod(axis=1), kind="stable")[:MOST_OBJECTS]
-    low = np.floor(boxes_xyxy[:, :2] - MARGIN * sides).astype(int)
-    high = np.ceil(boxes_xyxy[:, 2:] + MARGIN * sides).astype(int)
-    low, high = np.maximum(low, 0), np.minimum(high, [width, height])
-    whole = [k for k in largest.tolist() if (high[k] > low[k]).all()]
-    return [bgr[low[k, 1] : high[k, 1], low[k, 0] : high[k, 0]] for k in whole]
+    size = np.where(inside, sides.prod(axis=1), 0)
+    largest = np.argsort(-size, kind="stable")[: min(MOST_OBJECTS, np.count_nonzero(size))]
+    return [bgr[y1:y2, x1:x2] for x1, y1, x2, y2 in cut[largest].tolist()]
+
+
+def outlines(boxes_xyxy: Boxes, *, width: int, height: int) -> npt.NDArray[np.int64]:
+    """What is cut out around N objects, (N, 4) whole pixels: with a margin, within the picture.
+
+    Empty where a box lies outside.
+    """
+    sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+    low = np.floor(boxes_xyxy[:, :2] - MARGIN * sides).astype(np.int64)
+    high = np.ceil(boxes_xyxy[:, 2:] + MARGIN * sides).astype(np.int64)
+    return np.hstack([np.maximum(low, 0), np.minimum(high, [width, height])])
 
 
 def _whole_picture(spec: FeatureSpec, rows: Sequence[Floats], frame: Frame) -> Features:

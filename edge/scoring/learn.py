@@ -9,26 +9,33 @@ footage that taught nobody (``edge.adoption``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from edge.domain.features import FeatureSpec
 from edge.errors import NotLearntError
 from edge.features import scene_segment
 from edge.scoring.calibration import TailCalibration, threshold_for_budget
 from edge.scoring.footage import NormalFootage, Table
 from edge.scoring.fusion import fuse
-from edge.scoring.model import DEFAULT_OPTIONS, CameraModel, ScoringOptions, Term
-from edge.scoring.normality import Normality, kind_of
+from edge.scoring.model import DEFAULT_OPTIONS, CameraModel, Distance, ScoringOptions, Term
+from edge.scoring.normality import kind_of
 from edge.scoring.scene_reel import SceneFootage
 from edge.scoring.smoothing import Smoother
 from edge.scoring.standardise import Standardiser
 from edge.scoring.student import StudentTerm
+from edge.scoring.words import WordNormality, Words
+
+log = logging.getLogger(__name__)
 
 Array: TypeAlias = npt.NDArray[np.float32]
+Fit: TypeAlias = Callable[[Array], Distance]
 
 FOLDS = 4
 LEAST_ROWS = 50
@@ -55,25 +62,27 @@ def learn_camera(
     created_s: float,
     options: ScoringOptions = DEFAULT_OPTIONS,
     student: StudentTerm | None = None,
+    words: Words | None = None,
 ) -> CameraModel:
     """Fit all terms, calibrate them, and set the threshold from the false-alarm budget.
 
     A ``student`` becomes the last term; the footage must hold the groups that it reads
     (``edge.scoring.student.INPUTS``). Scene segments are described for a student alone and are no
-    term of their own. Raises NotLearntError when the footage shows too little.
+    term of their own. With ``words`` the actions in the footage are a term; where it hardly shows
+    any they are silent. Raises NotLearntError when the footage shows too little.
     """
     found = footage.tables()
-    described = {*scene_segment.SPECS, *(student.groups if student and student.reads_scene else ())}
-    scored = [table for table in found if table.spec not in described]
+    scored = _scored(found, options, student, words)
     tables = [table for table in scored if len(table.frame) >= LEAST_ROWS]
-    if not tables:
-        seen = sum(len(table.frame) for table in scored)
-        raise NotLearntError(
-            f"camera {camera}: {footage.seconds:.0f} s of footage showed only {seen} segments, "
-            f"at least {LEAST_ROWS} are needed: learn from more footage, or at a busier time"
-        )
+    if not tables and (options.motion or student is None):
+        raise _too_little(camera, footage.seconds, scored)
+    if words is not None and not any(_speaks(words, table) for table in tables):
+        log.warning("camera %s: hardly anybody was followed: words are silent there", camera)
     time_s = footage.time_s
-    learnt = [_learn_term(table, time_s, options) for table in tables]
+    learnt = [
+        _learn_term(table, time_s, options, words if _speaks(words, table) else None)
+        for table in tables
+    ]
     if student is not None:
         learnt.append(_learn_student(student, found, time_s, options, camera=camera))
     fused = fuse(np.stack([surprise for _, surprise in learnt]))
@@ -92,23 +101,66 @@ def learn_camera(
         options=options,
         learnt_from_s=footage.seconds,
         created_s=created_s,
+        words=words,
     )
 
 
+def _scored(
+    found: Sequence[Table],
+    options: ScoringOptions,
+    student: StudentTerm | None,
+    words: Words | None,
+) -> list[Table]:
+    """The tables of which a camera learns a term by itself."""
+    described = {*scene_segment.SPECS, *(student.groups if student and student.reads_scene else ())}
+    return [
+        table
+        for table in found
+        if _speaks(words, table) or (options.motion and table.spec not in described)
+    ]
+
+
+def _too_little(camera: str, seconds: float, scored: Sequence[Table]) -> NotLearntError:
+    seen = sum(len(table.frame) for table in scored)
+    return NotLearntError(
+        f"camera {camera}: {seconds:.0f} s of footage showed only {seen} segments, "
+        f"at least {LEAST_ROWS} are needed: learn from more footage, or at a busier time"
+    )
+
+
+def _speaks(words: Words | None, table: Table) -> bool:
+    """Whether the rows of a table are those that words are about."""
+    return words is not None and table.spec == words.features
+
+
 def _learn_term(
-    table: Table, time_s: npt.NDArray[np.float64], options: ScoringOptions
+    table: Table,
+    time_s: npt.NDArray[np.float64],
+    options: ScoringOptions,
+    words: Words | None,
 ) -> tuple[Term, Array]:
-    """The term fitted on all rows, and its out-of-sample surprise at each frame, (T,)."""
-    standardiser = Standardiser.fit(table.spec, table.values, table.place)
-    points = standardiser.apply(table.values, table.place)
-    kind = kind_of(table.spec, options.normality)
-    away = _out_of_sample(points, table.frame * FOLDS // len(time_s), kind, options)
+    """The term fitted on all rows, and its out-of-sample surprise at each frame, (T,).
+
+    ``words``: None where the table is none of theirs.
+    """
+    standardiser, points, fit = None, table.values, _fit_of(table.spec, options, words)
+    if words is None:
+        standardiser = Standardiser.fit(table.spec, table.values, table.place)
+        points = standardiser.apply(table.values, table.place)
+    away = _out_of_sample(points, table.frame * FOLDS // len(time_s), fit)
     calibration = TailCalibration.fit(away)
     largest = largest_in_frames(table, calibration.surprise(away), time_s, options)
     level = TailCalibration.fit(largest)
-    normality = kind.fit(points, size=options.size, seed=options.seed)
-    term = Term(table.spec, standardiser, normality, calibration, level)
+    term = Term(table.spec, standardiser, fit(points), calibration, level)
     return term, level.surprise(largest)
+
+
+def _fit_of(spec: FeatureSpec, options: ScoringOptions, words: Words | None) -> Fit:
+    """What learns the normality of a group."""
+    if words is not None:
+        return partial(WordNormality.fit, words, seed=options.seed)
+    kind = kind_of(spec, options.normality)
+    return partial(kind.fit, size=options.size, seed=options.seed)
 
 
 def _learn_student(
@@ -156,16 +208,14 @@ def _read_by(
     return None
 
 
-def _out_of_sample(
-    points: Array, fold: npt.NDArray[np.intp], kind: type[Normality], options: ScoringOptions
-) -> Array:
+def _out_of_sample(points: Array, fold: npt.NDArray[np.intp], fit: Fit) -> Array:
     """Distance of each row to a normality learnt from the other folds, (R,)."""
     away = np.zeros(len(points), np.float32)
     for held_out in np.unique(fold):
         held = fold == held_out
         known = points[~held] if not held.all() else points
         # as many prototypes as the final normality: with fewer, everything would seem farther away
-        normality = kind.fit(known, size=options.size, seed=options.seed)
+        normality = fit(known)
         parts = np.array_split(points[held], held.sum() // SLICE_ROWS + 1)
         away[held] = np.concatenate([normality.distance(part) for part in parts])
     return away

@@ -13,12 +13,13 @@ from edge.domain.features import FeatureSpec
 from edge.scoring.calibration import BudgetThreshold, TailCalibration
 from edge.scoring.standardise import Standardiser
 from edge.scoring.student import StudentTerm
+from edge.scoring.words import WordNormality, Words
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
 
 class Distance(Protocol):
-    """What tells how far standardised rows are from normal: a ``Normality`` or a student."""
+    """What tells how far rows are from normal: a ``Normality``, words or a student."""
 
     def distance(self, points: Array) -> Array:
         """Larger is stranger: (N, d) → (N,)."""
@@ -41,13 +42,15 @@ class Term:
     """
 
     spec: FeatureSpec
-    standardiser: Standardiser
+    standardiser: Standardiser | None  # None: rows are compared as they are
     normality: Distance
     calibration: TailCalibration  # of a region's distance
     level: TailCalibration  # of the largest smoothed surprise in a frame: a crowd has more of them
 
     def points(self, values: Array, place: Array) -> Array:
         """N rows as its normality compares them: (N, d) in physical units, at places (N, 2)."""
+        if self.standardiser is None:
+            return values
         if isinstance(self.normality, StudentTerm):
             return self.normality.points(self.standardiser, values, place)
         return self.standardiser.apply(values, place)
@@ -55,13 +58,18 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class ScoringOptions:
-    """How regions and terms become one score; part of what was learnt."""
+    """How regions and terms become one score; part of what was learnt.
+
+    Terms count alike, each calibrated by itself; ``motion`` says whether those that every camera
+    has are among them, or only words and the student judge.
+    """
 
     normality: str = "neighbours"  # or "kmeans"
     size: int = 2000  # prototypes or centres of a term, at most
     memory_s: float = 1.0  # time constant of the evidence along the way of an object
     prior_s: float = 0.25  # of nothing unusual that every object starts with
     seed: int = 0
+    motion: bool = True
 
 
 DEFAULT_OPTIONS = ScoringOptions()
@@ -78,6 +86,7 @@ class CameraModel:
     options: ScoringOptions
     learnt_from_s: float  # seconds of normal footage
     created_s: float  # seconds since the epoch
+    words: Words | None = None  # with which it learnt, also where it saw too little for a term
 
     @property
     def threshold(self) -> float:
@@ -92,11 +101,21 @@ class CameraModel:
 
     @property
     def version(self) -> str:
-        """Names this model in alerts: when it was learnt, in UTC, and its student."""
+        """Names this model in alerts: when it was learnt, in UTC, its student, its words."""
         learnt = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.created_s))
-        return f"{learnt}-{self.student.version}" if self.student else learnt
+        return "-".join([learnt, *(each.version for each in (self.student, self.words) if each)])
 
     @property
     def spec_versions(self) -> tuple[str, ...]:
         """The feature groups it was learnt with."""
         return tuple(term.spec.spec_version for term in self.terms)
+
+    def names(self) -> tuple[str, ...]:
+        """What to call each term before a person."""
+        return tuple(_name(term) for term in self.terms)
+
+
+def _name(term: Term) -> str:
+    if isinstance(term.normality, StudentTerm):
+        return "student"
+    return "words" if isinstance(term.normality, WordNormality) else term.spec.group

@@ -139,7 +139,7 @@ class CosineKMeans:
             return cls(_lift(points))
         order = np.random.default_rng(seed).permutation(len(points))[:CANDIDATES]
         rows = _lift(np.asarray(points[order], np.float32))
-        common = _lloyd(rows, max(size // 2, 1))
+        common = spherical_kmeans(rows, max(size // 2, 1))
         far = farthest_first(rows, _nearest(rows, common), size - len(common))
         return cls(np.concatenate([common, rows[far]]))
 
@@ -203,8 +203,8 @@ def kind_of(spec: FeatureSpec, chosen: str) -> type[Normality]:
 KINDS: Mapping[str, type[Normality]] = {kind.kind: kind for kind in (NearestNormal, CosineKMeans)}
 
 
-def _lloyd(rows: Array, size: int) -> Array:
-    """Spherical k-means (Dhillon & Modha 2001) of unit rows, from a farthest-first start."""
+def spherical_kmeans(rows: Array, size: int) -> Array:
+    """Centres (size, d) of unit rows (N, d) (Dhillon & Modha 2001), from a farthest-first start."""
     start = rows[:1]
     centres = np.concatenate([start, rows[farthest_first(rows, _nearest(rows, start), size - 1)]])
     for _ in range(LLOYD_STEPS):

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
-from edge.domain.features import Features
 from edge.domain.score import Reason
-from edge.scoring.model import Term
+from edge.scoring.levels import Array, Judged
 from edge.scoring.student import StudentTerm
+from edge.scoring.words import WordNormality
 
-Array: TypeAlias = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """One group's rows of a frame, seen through its term."""
-
-    order: int  # of the term in the model
-    term: Term
-    features: Features
-    place: Array  # (N, 2) in [0, 1]
-    points: Array  # (N, d) as the term's normality compares them
-    distance: Array  # (N,)
-    level: Array  # (N,) decades of surprise, among the largest of normal frames
-    speaks_of: npt.NDArray[np.bool_]  # (N, tracks) whether a row concerns a track
+LONGEST_PROMPT = 100  # characters of one that are told
 
 
 def reason(part: Judged, row: int) -> Reason:
     """The reason of one row; where only excess is strange, nothing below usual is named."""
     if isinstance(part.term.normality, StudentTerm) and part.term.normality.eyes:
         return _students_word(part, row)
+    if isinstance(part.term.normality, WordNormality):
+        return _likeness(part.term.normality, part.points[row])
     features = part.features.spec.features
     place = part.place[row : row + 1]
-    standardised = part.term.standardiser.apply(part.features.values[row : row + 1], place)
     standardiser = part.term.standardiser
+    assert standardiser is not None  # all but words are compared with what is usual
+    standardised = standardiser.apply(part.features.values[row : row + 1], place)
     departure = standardiser.departure(standardised)[0]
     if part.features.spec.excess and (standardised >= 0).any():
         departure = np.where(standardised[0] >= 0, departure, -1)
@@ -57,3 +42,9 @@ def _students_word(part: Judged, row: int) -> Reason:
     """No single number of an embedding means anything: what the student says is the reason."""
     usual = float(part.term.calibration.knots[-1])  # nine of ten normal segments are below
     return Reason("student's log-odds", float(part.distance[row]), usual, "", above=True)
+
+
+def _likeness(normality: WordNormality, action: Array) -> Reason:
+    """No single number of an action feature means anything either, but there are words for it."""
+    prompt, cosine, usual, above = normality.likeness(action)
+    return Reason(f"looks like: {prompt[:LONGEST_PROMPT]}", cosine, usual, "", above=above)

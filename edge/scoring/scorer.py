@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from edge.domain.boxes import Boxes
 from edge.domain.features import Features
-from edge.domain.score import FrameScore, RegionScore
+from edge.domain.score import FrameScore, Reason, RegionScore
 from edge.domain.tracks import Tracks
 from edge.errors import FeatureVersionError
 from edge.scoring.fusion import fuse
+from edge.scoring.levels import Guide, Judged, guided, levels_of, loudest, speaks_of
 from edge.scoring.model import CameraModel
-from edge.scoring.reasons import Judged, reason
+from edge.scoring.reasons import reason
 from edge.scoring.scene_reel import WHOLE, SceneReel
 from edge.scoring.smoothing import Smoother
 from edge.scoring.standardise import place_of
@@ -46,12 +47,24 @@ class CameraScorer:
     """Scores one camera's frames in order; the scores are causal.
 
     With ``adapt`` it keeps learning from frames that are clearly normal. An anomaly that is scored
-    as one never teaches.
+    as one never teaches, nor does one that a ``guide`` calls normal: words can be taken back.
     """
 
-    def __init__(self, model: CameraModel, *, labels: Sequence[str], adapt: bool = False) -> None:
-        """``labels``: the detector's class names; an empty list calls everything "object"."""
+    def __init__(
+        self,
+        model: CameraModel,
+        *,
+        labels: Sequence[str],
+        adapt: bool = False,
+        guide: Guide | None = None,
+    ) -> None:
+        """``labels``: the detector's class names; an empty list calls everything "object".
+
+        ``guide``: has the last word on tracks whose actions are known.
+        """
+        self.levels: Mapping[int, float] = {}  # score of each track in the latest frame, unguided
         self._labels = labels
+        self._guide = guide
         self._adapted_s = float("-inf")
         self._smoothers: dict[_Key, Smoother] = {}
         self._reel = SceneReel()
@@ -78,6 +91,7 @@ class CameraScorer:
         for order, term in enumerate(own):
             self._orders.setdefault(term.spec.spec_version, []).append(order)
         self._keys = _keys(model)
+        self._names = model.names() if model.words else ()  # of the terms, told with each reason
         self._smoothers = {key: self._smoothers.get(key) or _smoother(key) for key in self._keys}
         if self._watcher is not None:
             self._reel = self._reel.turned(self._watcher.spec.window, self._watcher.groups)
@@ -103,11 +117,18 @@ class CameraScorer:
             *self._scene_sights(features, time_s),
         ]
         parts = [self._judge(sight, tracks, time_s) for sight in seen]
-        levels = self._levels(parts, tracks)  # (terms, 1 + tracks): the whole frame, each track
-        scores = self._model.evidence.surprise(fuse(levels))
+        levels = levels_of(parts, len(self._model.terms), len(tracks))
+        scores = self._model.evidence.surprise(fuse(levels))  # of the whole frame, of each track
+        self.levels = dict(zip(tracks.track_id.tolist(), scores[1:].tolist(), strict=True))
         if self._adapt and scores[0] < ADAPT_BELOW * self._model.threshold:
             self._learn(parts, time_s)
-        regions = self._regions(parts, tracks, scores) if parts else ()
+        if self._guide is not None:
+            self._guide.saw(levels[:, 1:].max(axis=0, initial=0))
+            change = self._change(self._guide, features, tracks, time_s, (width, height))
+            parts = [guided(part, tracks, change) for part in parts] if change.any() else parts
+            levels = levels_of(parts, len(self._model.terms), len(tracks))
+            scores = self._model.evidence.surprise(fuse(levels))
+        regions = self._regions(parts, tracks, levels, scores) if parts else ()
         score = float(scores[0])
         camera = self._model.camera
         return FrameScore(camera, index, time_s, width, height, score, regions, self._said)
@@ -162,6 +183,7 @@ class CameraScorer:
         surprise = term.calibration.surprise(sight.distance)
         smoother = self._smoothers[self._keys[sight.order]]
         smoothed = smoother.step(group.track_id, group.cells, surprise, time_s)
+        level, concerned = term.level.surprise(smoothed), speaks_of(group, tracks)
         return Judged(
             sight.order,
             term,
@@ -169,17 +191,28 @@ class CameraScorer:
             sight.place,
             sight.points,
             sight.distance,
-            level=term.level.surprise(smoothed),
-            speaks_of=_speaks_of(group, tracks),
+            level=level,
+            speaks_of=concerned,
+            of_tracks=level[:, None] * concerned,
         )
 
-    def _levels(self, parts: Sequence[Judged], tracks: Tracks) -> Array:
-        """What each term says of the frame and of each track; a silent term says 0."""
-        levels = np.zeros((len(self._model.terms), 1 + len(tracks)), np.float32)
-        for part in parts:
-            levels[part.order, 0] = part.level.max()
-            levels[part.order, 1:] = (part.level[:, None] * part.speaks_of).max(axis=0, initial=0)
-        return levels
+    def _change(
+        self,
+        guide: Guide,
+        features: Sequence[Features],
+        tracks: Tracks,
+        time_s: float,
+        size_px: tuple[int, int],
+    ) -> Array:
+        """What words change in the levels of each track, (tracks,); 0 where no action is known."""
+        words, (width, height) = self._model.words, size_px
+        change = np.zeros(len(tracks), np.float32)
+        for group in features:
+            if words is not None and group.spec == words.features:
+                boxes = group.boxes_xyxy
+                said = guide.change(group.values, boxes, time_s=time_s, width=width, height=height)
+                change += said @ speaks_of(group, tracks)
+        return change
 
     def _learn(self, parts: Sequence[Judged], time_s: float) -> None:
         if time_s - self._adapted_s >= ADAPT_EVERY_S:
@@ -188,7 +221,7 @@ class CameraScorer:
                 part.term.normality.update(part.points)
 
     def _regions(
-        self, parts: Sequence[Judged], tracks: Tracks, scores: Array
+        self, parts: Sequence[Judged], tracks: Tracks, levels: Array, scores: Array
     ) -> tuple[RegionScore, ...]:
         """What is loudest, with the frame's score, and every other track that comes near an alarm.
 
@@ -201,20 +234,21 @@ class CameraScorer:
         is_near = scores[1:] >= self._model.threshold - NEAR_DECADES
         near = np.flatnonzero(is_near & (scores[1:] > 0)).tolist()  # 0: nothing speaks of it
         others = [
-            self._track(tracks, place, float(scores[1 + place]), _loudest(parts, place))
+            self._track(tracks, place, float(scores[1 + place]), loudest(parts, place), levels)
             for place in near
             if place != blamed
         ]
         others.sort(key=lambda region: -region.score)
         frame_score = float(scores[0])
         if blamed is not None:
-            return (self._track(tracks, blamed, frame_score, (part, row)), *others)
+            return (self._track(tracks, blamed, frame_score, (part, row), levels), *others)
         box = part.features.boxes_xyxy[row]
-        scene = RegionScore(None, "scene", _box(box), frame_score, reason(part, row))
+        why = self._reason(part, row, levels[:, 0])
+        scene = RegionScore(None, "scene", _box(box), frame_score, why)
         return (scene, *others)
 
     def _track(
-        self, tracks: Tracks, place: int, score: float, why: tuple[Judged, int]
+        self, tracks: Tracks, place: int, score: float, why: tuple[Judged, int], levels: Array
     ) -> RegionScore:
         class_id = int(tracks.class_id[place])
         known = 0 <= class_id < len(self._labels)
@@ -223,8 +257,13 @@ class CameraScorer:
             label=self._labels[class_id] if known else "object",
             box_xyxy=_box(tracks.boxes_xyxy[place]),
             score=score,
-            reason=reason(*why),
+            reason=self._reason(*why, levels[:, 1 + place]),
         )
+
+    def _reason(self, part: Judged, row: int, levels: Array) -> Reason:
+        """The reason of one row, and what each term says, (terms,), where words are among them."""
+        told = tuple(zip(self._names, levels.tolist(), strict=True)) if self._names else ()
+        return replace(reason(part, row), terms=told)
 
 
 def _keys(model: CameraModel) -> list[_Key]:
@@ -240,22 +279,6 @@ def _keys(model: CameraModel) -> list[_Key]:
 def _smoother(key: _Key) -> Smoother:
     _, _, memory_s, prior_s = key
     return Smoother(memory_s=memory_s, prior_s=prior_s)
-
-
-def _speaks_of(group: Features, tracks: Tracks) -> npt.NDArray[np.bool_]:
-    """Which of N rows concern which track, (N, tracks): its own, or a cell inside its box."""
-    if group.cells is None:
-        return np.asarray(group.track_id[:, None] == tracks.track_id[None, :], np.bool_)
-    middle = ((group.boxes_xyxy[:, :2] + group.boxes_xyxy[:, 2:]) / 2)[:, None]
-    low, high = tracks.boxes_xyxy[None, :, :2], tracks.boxes_xyxy[None, :, 2:]
-    return np.asarray(((middle >= low) & (middle <= high)).all(axis=-1), np.bool_)
-
-
-def _loudest(parts: Sequence[Judged], place: int) -> tuple[Judged, int]:
-    """The loudest row that concerns one track."""
-    levels = [part.level * part.speaks_of[:, place] for part in parts]
-    part = max(range(len(parts)), key=lambda k: float(levels[k].max()))
-    return parts[part], int(levels[part].argmax())
 
 
 def _box(box_xyxy: Boxes) -> tuple[float, float, float, float]:

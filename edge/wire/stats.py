@@ -31,6 +31,10 @@ class CameraStats(_Figures):
     open_events: int = Field(ge=0)
     stored_clips: int = Field(default=0, ge=0, description="kept on the host to learn from")
     stored_bytes: int = Field(default=0, ge=0)
+    embeddings: int = Field(default=0, ge=0, description="objects that a word model looked at")
+    embeddings_dropped: int = Field(
+        default=0, ge=0, description="looks that were left out: words.embeddings_per_s was spent"
+    )
 
 
 class HostStats(_Figures):

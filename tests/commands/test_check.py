@@ -2,6 +2,7 @@ import pytest
 
 from edge.commands.check import DID_NOT_ANSWER
 from edge.terminal import WRONG_INPUT
+from tests.fakes.words import save_tiny_words
 from tests.system.broker import free_port
 
 
@@ -120,3 +121,18 @@ def test_a_full_disk_is_told_before_run_meets_it(shell, monkeypatch):
     code, out, _ = shell.run("check", "-c", shell.street())
     assert code == DID_NOT_ANSWER == 3
     assert "its disk is full; free some of it" in out
+
+
+def test_the_word_model_is_looked_at(shell):
+    save_tiny_words(shell.folder / "words")
+    code, figures = shell.json("check", "-c", shell.street(words="{model: words}"))
+    assert code == 0
+    (words,) = [each for each in figures["findings"] if each["what"] == "words"]
+    assert "4 prompts, has sentences read elsewhere" in words["found"]
+
+
+def test_a_missing_word_model_is_named(shell):
+    code, out, _ = shell.run("check", "-c", shell.street(words="{model: nowhere}"))
+    assert code == WRONG_INPUT
+    assert "FAIL  words: " in out
+    assert "nowhere" in out

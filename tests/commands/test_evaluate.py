@@ -10,6 +10,7 @@ from edge.evaluation.synthetic import labels, write_dataset
 from edge.ingest.synthetic import Planted, Street, StreetOptions
 from edge.model.artifact import save_artifact
 from tests.fakes.students import artifact
+from tests.fakes.words import save_tiny_words
 
 TINY = {"width_px": 160, "height_px": 90, "fps": 10.0}
 NORMAL = Street(StreetOptions(**TINY, duration_s=16.0, seed=1))
@@ -167,8 +168,9 @@ def test_an_unknown_data_set_is_refused(shell, dataset):
     assert stopped.value.code == 2
 
 
-def test_a_student_of_tracks_is_refused(shell, walk):
-    code, _, error = shell.run("eval", "--dataset", "mot", "--root", walk, "--student", walk)
+@pytest.mark.parametrize("what", ["--student", "--words"])
+def test_what_sees_pixels_is_refused_for_tracks(shell, walk, what):
+    code, _, error = shell.run("eval", "--dataset", "mot", "--root", walk, what, walk)
     assert code == 2
     assert "looks at footage" in error
 
@@ -181,3 +183,17 @@ def test_an_exported_student_is_one_more_term(shell, street, tmp_path):
     )
     assert code == 1
     assert "to calibrate student" in error
+
+
+def test_words_may_be_the_only_term(shell, street, tmp_path):
+    save_tiny_words(tmp_path / "words")
+    options = ["--dataset", "ped2", "--root", street, "--words", tmp_path / "words"]
+    code, figures = shell.json("eval", *options, "--no-motion", "--analysis-hz", 5)
+    assert code == 0
+    assert 0 <= figures["auc"]["micro"]["causal"] <= 1
+
+
+def test_without_motion_somebody_must_judge(shell, street):
+    code, _, error = shell.run("eval", "--dataset", "ped2", "--root", street, "--no-motion")
+    assert code == 2
+    assert "needs --words or --student" in error
