@@ -13,6 +13,7 @@ from aggregator.metrics import Metrics
 from aggregator.participants import read_participants
 from aggregator.plan import Plan, begin, resume
 from aggregator.provision import SIGNING_KEY
+from aggregator.readers import Reader, open_words
 from aggregator.rounds import Rounds
 from aggregator.secure import SecureRounds
 from aggregator.store import Store
@@ -44,6 +45,7 @@ class Site:
     topics: FederationTopics
     broker: Broker
     metrics: Metrics
+    reader: Reader | None = None  # of the hosts' sentences, where there is a word model
 
 
 def open_site(config: AggregatorConfig) -> Site:
@@ -54,6 +56,7 @@ def open_site(config: AggregatorConfig) -> Site:
     keys = read_participants(config.keys_dir / "participants.yaml")
     signing_key = read_signing_key(config.keys_dir / SIGNING_KEY)
     broker = make_broker(config.mqtt, config.federation)
+    words = open_words(config.words) if config.words else None
     metrics = Metrics()
     if config.metrics is not None:
         metrics.serve(config.metrics.host, config.metrics.port)
@@ -70,6 +73,7 @@ def open_site(config: AggregatorConfig) -> Site:
         topics=FederationTopics(config.mqtt.prefix, config.federation),
         broker=broker,
         metrics=metrics,
+        reader=Reader(words, broker, config.mqtt.prefix) if words else None,
     )
 
 

@@ -101,6 +101,7 @@ class AggregatorConfig(Section):
     privacy: PrivacySection | None = None
     secure: SecureSection | None = None
     metrics: MetricsSection | None = None
+    words: Path | None = None  # word model with a text tower: embeds sentences for the hosts
 
     @model_validator(mode="after")
     def _secure_combines(self) -> AggregatorConfig:
@@ -140,6 +141,7 @@ def _anchored(config: AggregatorConfig, path: Path) -> AggregatorConfig:
             "data_dir": at(config.data_dir),
             "keys_dir": at(config.keys_dir),
             "model": at(config.model),
+            "words": at(config.words),
             "mqtt": config.mqtt.model_copy(update={"tls": tls and tls.anchored(at)}),
         }
     )

@@ -37,6 +37,7 @@ from edge.wire.keys import (
     secret_pem,
     write_once,
 )
+from edge.wire.words import WordTopics
 
 DISCOVERY_PREFIX = "homeassistant"  # where a host announces its cameras to Home Assistant
 SIGNING_KEY, SIGNING_PUB = "signing.key", "signing.pub"
@@ -106,9 +107,10 @@ def provision(site: Site, host: str) -> Path:
 def access_list(prefix: str, federation: str, hosts: Iterable[str]) -> str:
     """The ``acl_file`` of mosquitto: nothing is allowed but what it says.
 
-    A host writes its own topics alone, and reads what is meant for it.
+    A host writes its own topics alone, and reads what is meant for it; the aggregator hears its
+    questions for embeddings there, and answers them.
     """
-    fl = f"{prefix}/fl/{federation}"
+    fl, words = f"{prefix}/fl/{federation}", WordTopics(prefix)
     sections = [
         f"user {AGGREGATOR}\n"
         f"topic read {fl}/+/up/#\n"
@@ -116,6 +118,8 @@ def access_list(prefix: str, federation: str, hosts: Iterable[str]) -> str:
         f"topic write {fl}/round\n"
         f"topic write {fl}/+/down/#\n"
         f"topic write {fl}/{AGGREGATOR}/blob/#\n"
+        f"topic read {words.every_ask}\n"
+        f"topic write {words.every_answer}\n"
     ]
     sections += [
         f"user {host}\n"

@@ -1,6 +1,7 @@
 """``vad-aggregator run``: the composition root of the aggregating process.
 
-One thread decides and writes, paho's own talks to the broker. Its handlers only put what they hear
+One thread decides and writes, paho's own talks to the broker, a third embeds sentences where there
+is a word model. The handlers only put what they hear
 into a bounded queue; what does not fit is dropped and counted, and comes again: participants
 repeat what nobody has answered. Everything that matters is in ``store`` before it is said, so a
 kill at any instant costs time alone.
@@ -66,6 +67,9 @@ def run(options: argparse.Namespace) -> int:
     with sole_user(config.data_dir):
         site = open_site(config)
         site.broker.start()
+        if site.reader is not None:
+            read = partial(site.reader.run, stop)
+            threading.Thread(target=read, name="read", daemon=True).start()
         try:
             Service(site).run(stop)
         finally:

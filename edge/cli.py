@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_fit(commands)
     _add_models(commands)
+    _add_guide(commands)
     _add_learn(commands)
     _add_ledger(commands)
     _add_eval(commands)
@@ -176,6 +177,28 @@ def _add_models(commands: Commands) -> None:
         _add_format(doing)
 
 
+def _add_guide(commands: Commands) -> None:
+    purpose = "say in words what is normal for a camera, and what is not"
+    parser = _add(commands, "guide", "edge.commands.guide", purpose)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    adding = _parser_of(actions, "add", "go by a sentence; vad-edge run follows by itself")
+    adding.add_argument("text", metavar="TEXT", help='such as "a person riding a bicycle"')
+    polarity = adding.add_mutually_exclusive_group(required=True)
+    for name in ("normal", "anomalous"):
+        polarity.add_argument(f"--{name}", dest="polarity", action="store_const", const=name)
+    adding.add_argument("--zone", action="append", metavar="NAME", help="default: everywhere")
+    adding.add_argument("--hours", action="append", metavar="22:00-06:00", help="default: always")
+    adding.add_argument("--threshold", type=float, help="of the cosine; default: by its rivals")
+    listing = _parser_of(actions, "list", "what the cameras go by, oldest first")
+    removing = _parser_of(actions, "remove", "no longer go by a sentence")
+    removing.add_argument("id", metavar="ID", help="as list shows it")
+    for doing in (adding, listing, removing):
+        needed = doing is not listing
+        doing.add_argument("--camera", required=needed, help="its name in the configuration")
+        _add_config(doing)
+        _add_format(doing)
+
+
 def _add_eval(commands: Commands) -> None:
     purpose = "learn on a data set's train split and score its test split"
     parser = _add(commands, "eval", "edge.commands.evaluate", purpose)
@@ -189,6 +212,10 @@ def _add_eval(commands: Commands) -> None:
     parser.add_argument(
         "--student", type=Path, metavar="FOLDER", help="that vad-export made; default: none"
     )
+    parser.add_argument(
+        "--words", type=Path, metavar="FOLDER", help="a word model of vad-export; default: none"
+    )
+    parser.add_argument("--no-motion", action="store_true", help="only words and the student judge")
     _add_network(parser)
     _add_format(parser)
 

@@ -3,9 +3,9 @@
 Threads: one decodes each camera, a few analyse and raise alarms, one publishes, and the calling
 one looks after them: it announces states and statistics, lets events of silent cameras expire,
 opens sources that ended anew, and ends the process when a thread that it cannot replace has died.
-Another packs and writes the features that are kept to learn from.
-Every queue is bounded: one frame and one lesson of each camera, the outbox's limits for alerts, the
-latest of each state, some clips of features.
+Another packs and writes the features that are kept to learn from, one more sees to guidance in
+words. Every queue is bounded: one frame and one lesson of each camera, the outbox's limits for
+alerts, the latest of each state, some clips of features, some commands.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ from edge.compose import (
 )
 from edge.config import CameraSection, EdgeConfig, load_config
 from edge.errors import ConfigError, MalformedMessageError, SourceUnusableError, VadError
+from edge.guidance import make_guidance
+from edge.guiding.desk import refuse_guidance
 from edge.lock import sole_user
 from edge.post import Post, make_posts
 from edge.renewal import Renewal
@@ -114,6 +116,13 @@ class Host:
             stopwatch=self.stopwatch,
             keeper=self._store,
         )
+        self._guidance = make_guidance(
+            config,
+            self.posts,
+            broker=self._broker,
+            publisher=self._publisher,
+            topics=self._topics,
+        )
         self._renewal = Renewal(
             make_generations(config),
             {name: post.watch for name, post in self.posts.items()},
@@ -132,6 +141,8 @@ class Host:
         if self._store is not None:
             self._store.start()
         try:
+            if self._guidance is not None:
+                self._guidance.start()
             for worker in self._workers:
                 worker.start()
             for post in self.posts.values():
@@ -150,6 +161,8 @@ class Host:
             worker.stop()
         for post in self.posts.values():
             post.watch.save()
+        if self._guidance is not None:
+            self._guidance.stop()
         if self._store is not None:
             self._store.close()
         self._publishing.set()
@@ -174,6 +187,7 @@ class Host:
                 *(problem for post in self.posts.values() for problem in post.problems),
                 *([self._store.problem] if self._store and self._store.problem else []),
                 *([self._renewal.problem] if self._renewal.problem else []),
+                *([self._guidance.problem] if self._guidance and self._guidance.problem else []),
                 *(
                     [self._apprentice.problem]
                     if self._apprentice and self._apprentice.problem
@@ -235,6 +249,10 @@ class Host:
         for name in self.posts:
             self._publisher.retain(self._topics.detect_state(name), encode_switch(True))
             self._broker.subscribe(self._topics.detect_set(name), partial(self._switch, name))
+        if self._guidance is None:
+            refuse_guidance(
+                self.posts, broker=self._broker, topics=self._topics, retain=self._publisher.retain
+            )
 
     def _switch(self, camera: str, topic: str, payload: bytes) -> None:
         """Obey a command from the broker."""
@@ -298,7 +316,8 @@ class Host:
 
     def _demand_threads(self) -> None:
         """Nobody would notice that no alert comes any more: rather end, and be started again."""
-        for thread in (self._publish, *(worker.thread for worker in self._workers)):
+        guiding = [self._guidance.thread] if self._guidance else []
+        for thread in (self._publish, *guiding, *(worker.thread for worker in self._workers)):
             if not thread.is_alive():
                 raise VadError(f"internal error: the {thread.name} thread has died; see the log")
 

@@ -12,6 +12,9 @@ topic                              retained  payload
 ``<p>/<host>/<camera>/snapshot``   no        JPEG, only where the operator turned it on
 ``<p>/<host>/<camera>/detect/set``  no       ``ON`` or ``OFF``: a command to this host
 ``<p>/<host>/<camera>/detect/state`` yes     ``ON`` or ``OFF``
+``<p>/<host>/<camera>/guidance/set``  no      ``edge.wire.guidance``: a command to this host
+``<p>/<host>/<camera>/guidance/state`` yes   ``edge.wire.guidance``: the words that it goes by
+``<p>/<host>/words/...``           no        ``edge.wire.words``: sentences to be embedded elsewhere
 =================================  ========  =====================================================
 
 A prefix may have slashes of its own; a whole topic has at most 7 (the limit of AWS IoT Core).
@@ -27,7 +30,9 @@ from edge.errors import ConfigError
 MAX_SLASHES = 7
 _DEEPEST = 4  # slashes that follow the prefix in <p>/<host>/<camera>/detect/set
 _ID = re.compile(r"[A-Za-z0-9_-]+")
-_RESERVED = frozenset({"available", "stats", "events"})  # a camera must not look like these
+_RESERVED = frozenset(
+    {"available", "stats", "events", "words"}
+)  # a camera must not look like these
 
 
 def check_id(name: str, what: str) -> str:
@@ -92,6 +97,14 @@ class Topics:
     def detect_state(self, camera: str) -> str:
         """Whether the camera is analysed; retained."""
         return self._of(camera, "detect/state")
+
+    def guidance_set(self, camera: str) -> str:
+        """Where others say in words what is normal for the camera."""
+        return self._of(camera, "guidance/set")
+
+    def guidance_state(self, camera: str) -> str:
+        """The words that the camera goes by; retained."""
+        return self._of(camera, "guidance/state")
 
     def _of(self, camera: str, leaf: str) -> str:
         check_id(camera, "camera")

@@ -11,6 +11,7 @@ from aggregator.config import load_config
 from aggregator.store import Store
 from edge.terminal import FAILED, WRONG_INPUT
 from edge.wire.weights import encode_weights
+from tests.fakes.colours import colour_words
 
 CONFIG = """
 federation: street
@@ -59,6 +60,18 @@ def test_a_federation_that_has_begun_tells_how_it_stands(config, capsys):
     for command in ("status", "rounds"):
         assert main([command, "-c", str(config)]) == 0
         assert "updates" in capsys.readouterr().out
+
+
+def test_a_word_model_that_reads_is_opened_and_no_other(tmp_path, capsys):
+    colour_words(tmp_path / "reads")
+    colour_words(tmp_path / "dumb", tower=False)
+    config = write(tmp_path, extra="words: dumb\n")
+    main(["provision", "-c", str(config)])
+    assert main(["run", "-c", str(config)]) == 2
+    assert "dumb has no text tower" in capsys.readouterr().err
+    site = open_site(load_config(write(tmp_path, extra="words: reads\n")))
+    site.store.close()
+    assert site.reader is not None
 
 
 def test_asking_writes_nothing(config, capsys):

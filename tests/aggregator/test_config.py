@@ -41,8 +41,9 @@ def test_the_shipped_file_s_optional_parts_load_too(tmp_path: Path):
 
 
 def test_paths_count_from_the_file(tmp_path: Path):
-    config = load(tmp_path, SMALL + "mqtt: {tls: {ca: ca.crt}}\n")
+    config = load(tmp_path, SMALL + "mqtt: {tls: {ca: ca.crt}}\nwords: clip\n")
     assert config.model == tmp_path / "m.safetensors"
+    assert config.words == tmp_path / "clip"
     assert config.mqtt.tls.ca == tmp_path / "ca.crt"
 
 

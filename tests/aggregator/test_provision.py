@@ -17,9 +17,11 @@ from edge.wire.broker import Message, Outcome
 from edge.wire.envelope import Envelope, ReplayGuard, open_sealed, seal
 from edge.wire.federation_topics import AGGREGATOR, FederationTopics
 from edge.wire.keys import read_public_key, read_signing_key
+from edge.wire.words import WordTopics
 from tests.system.broker import MOSQUITTO, Mosquitto
 
 TOPICS = FederationTopics("vad", "site")
+WORDS = WordTopics("vad")
 PATIENCE_S = 30.0
 
 
@@ -186,7 +188,7 @@ def outcomes(settings: MqttSettings, topics: list[str]) -> dict[str, bool]:
 @needs_mosquitto
 def test_a_host_may_say_what_is_its_own_and_nothing_else(broker, site):
     own = [TOPICS.up("door", "update"), TOPICS.blob("door", "ab", 0), "vad/door/events"]
-    own.append("homeassistant/binary_sensor/vad-door/front-anomaly/config")
+    own += ["homeassistant/binary_sensor/vad-door/front-anomaly/config", WORDS.ask("door")]
     foreign = [
         TOPICS.up("yard", "update"),
         TOPICS.blob("yard", "ab", 0),
@@ -194,6 +196,7 @@ def test_a_host_may_say_what_is_its_own_and_nothing_else(broker, site):
         TOPICS.down("door", "accepted"),
         TOPICS.round,
         "vad/yard/events",
+        WORDS.answer("yard"),
         "homeassistant/binary_sensor/vad-yard/front-anomaly/config",
         "vad/fl/elsewhere/door/up/update",
         "anything",
@@ -206,7 +209,9 @@ def test_a_host_may_say_what_is_its_own_and_nothing_else(broker, site):
 @needs_mosquitto
 def test_the_aggregator_may_answer_and_not_speak_for_hosts(broker, site):
     own = [TOPICS.round, TOPICS.down("door", "accepted"), TOPICS.blob(AGGREGATOR, "ab", 0)]
+    own.append(WORDS.answer("door"))
     foreign = [TOPICS.up("door", "update"), TOPICS.blob("door", "ab", 0), "vad/door/events"]
+    foreign += [WORDS.ask("door"), "vad/door/front/guidance/set"]
     expected = dict.fromkeys(own, True) | dict.fromkeys(foreign, False)
     assert outcomes(of_aggregator(broker, site), own + foreign) == expected
 

@@ -8,11 +8,22 @@ from pathlib import Path
 import numpy as np
 import zstandard
 
+from edge.domain.guidance import Polarity
 from edge.domain.shamir import SHARE_BYTES
 from edge.wire.chunks import Assembly, blob_of
 from edge.wire.compression import SCHEMES, decode_delta, encode_delta
 from edge.wire.envelope import ReplayGuard, open_sealed
 from edge.wire.events import decode_event, encode_event
+from edge.wire.guidance import (
+    Command,
+    GuidanceState,
+    Instruction,
+    Standing,
+    Status,
+    decode_guidance,
+    decode_state,
+    encode_state,
+)
 from edge.wire.masks import SEALED_BYTES, Masked, Shares, Unmask, decode_masked, encode_masked
 from edge.wire.rounds import (
     Accepted,
@@ -32,6 +43,8 @@ from edge.wire.rounds import (
 from edge.wire.states import decode_command, decode_status
 from edge.wire.stats import HostStats, decode_stats, encode_stats
 from edge.wire.weights import decode_weights, encode_weights
+from edge.wire.words import Ask, answer, decode_answer, decode_ask
+from edge.wire.words import encode as encode_words
 from tests.fakes.scores import story
 
 SHAPES = {"head.weight": (4, 7), "head.bias": (4,), "scale": ()}
@@ -102,6 +115,14 @@ _MESSAGES = (
     Unmask(session="s", seed_shares={"b": bytes(SHARE_BYTES)}, key_shares={}),
 )  # fmt: skip
 
+_SAID = Instruction(
+    text="a bicycle", polarity=Polarity.NORMAL,
+    zones=("drive", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))),
+    hours=("22:00-06:00",),
+)  # fmt: skip
+_STANDING = Standing(**_SAID.model_dump(), id=_SAID.id, since=1.0, status=Status.ACTIVE)
+_ASK = Ask(model="0123456789ab", text="a bicycle")
+
 DECODERS = (
     Decoder("event", decode_event, encode_event(story()[0], age_s=1.0)),
     Decoder("status", decode_status, b"online"),
@@ -120,5 +141,9 @@ DECODERS = (
     Decoder("chunk", _assemble, bytes([0, 8]) + bytes(8)),
     *map(_message, _MESSAGES),
     Decoder("masked update", lambda p: decode_masked(p, size=6), encode_masked(_MASKED)),
+    Decoder("guidance", decode_guidance, Command(add=_SAID).model_dump_json().encode()),
+    Decoder("guidance state", decode_state, encode_state(GuidanceState(guidance=(_STANDING,)))),
+    Decoder("question", decode_ask, encode_words(_ASK)),
+    Decoder("answer", decode_answer, encode_words(answer(_ASK, np.full(4, 0.5, np.float32)))),
     Decoder("envelope", _opened, b"VAE1" + bytes([1, 1]) + bytes(20) + b"ak" + bytes(64)),
 )

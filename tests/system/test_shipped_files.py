@@ -87,10 +87,11 @@ def test_a_host_may_say_all_that_is_its_own_and_nothing_else(
 def test_one_may_switch_cameras_and_another_only_look(
     broker: Mosquitto, authority: Authority
 ) -> None:
-    topics = TOPICS.detect_set("gate"), TOPICS.events
-    switch, forge = outcomes(broker, authority, "homeassistant", *topics)
-    assert (switch is Outcome.REFUSED, forge) == (False, Outcome.REFUSED)
-    assert outcomes(broker, authority, "viewer", *topics) == [Outcome.REFUSED] * 2
+    topics = TOPICS.detect_set("gate"), TOPICS.guidance_set("gate"), TOPICS.events
+    *commands, forge = outcomes(broker, authority, "homeassistant", *topics)
+    assert Outcome.REFUSED not in commands
+    assert forge is Outcome.REFUSED
+    assert outcomes(broker, authority, "viewer", *topics) == [Outcome.REFUSED] * 3
 
 
 def test_the_broker_warns_of_nothing(broker: Mosquitto) -> None:

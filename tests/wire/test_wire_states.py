@@ -91,10 +91,11 @@ ids = st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
 @given(st.lists(ids, min_size=1, max_size=4), ids, ids)
 def test_topics_are_distinct_shallow_and_under_the_host(levels, host, camera):
     topics = Topics("/".join(levels), host)
-    if camera in ("available", "stats", "events"):
+    if camera in ("available", "stats", "events", "words"):
         return
     of_camera = [topics.status, topics.anomaly, topics.score, topics.snapshot]
     of_camera += [topics.detect_set, topics.detect_state]
+    of_camera += [topics.guidance_set, topics.guidance_state]
     names = [topics.available, topics.stats, topics.events, *(of(camera) for of in of_camera)]
     assert len(set(names)) == len(names)
     assert all(name.count("/") <= 7 for name in names)
@@ -113,7 +114,7 @@ def test_names_that_are_no_topics_are_refused(prefix, host):
         Topics(prefix, host)
 
 
-@pytest.mark.parametrize("camera", ["", "a/b", "#", "events", "stats", "available"])
+@pytest.mark.parametrize("camera", ["", "a/b", "#", "events", "stats", "available", "words"])
 def test_cameras_that_are_no_topics_are_refused(camera):
     with pytest.raises(ConfigError):
         Topics("vad", "host").status(camera)
