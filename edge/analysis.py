@@ -60,7 +60,7 @@ class Measured:
     scored: tuple[Features, ...]  # one group per entry of SPECS
     described: tuple[Features, ...] = ()  # one per entry of DESCRIPTOR_SPECS, where wanted
     embedded: tuple[Features, ...] = ()  # what a student's own eyes make of the scene
-    acted: tuple[Features, ...] = ()  # what a word model makes of the objects
+    acted: tuple[Features, ...] = ()  # what a word model makes of the objects, where it runs
 
     @property
     def all(self) -> tuple[Features, ...]:
@@ -114,8 +114,14 @@ class Extractor:
         embedded: tuple[Features, ...] = ()
         if self._embedding is not None:
             embedded = (self._embedding.observe(percept.frame, percept.tracks.boxes_xyxy),)
-        acted = () if self.sight is None else (self.sight.features(percept),)
-        return Measured(scored, described, embedded, acted)
+        return Measured(scored, described, embedded, self._acted(percept))
+
+    def _acted(self, percept: Percept) -> tuple[Features, ...]:
+        """What words speak of; nothing at all where their model does not run."""
+        if self.sight is None:
+            return ()
+        actions = self.sight.features(percept)
+        return () if self.sight.problem else (actions,)
 
 
 class Describer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from edge.compose import (
     make_student,
     make_words,
     model_path,
+    other_rate,
     recall_model,
 )
 from edge.config import CameraSection, EdgeConfig
@@ -34,6 +36,8 @@ from edge.wire.states import CameraStatus
 from edge.wire.stats import CameraStats
 from edge.worker import Tally, Worker
 
+log = logging.getLogger(__name__)
+
 NETWORK_WORKERS = 2  # a network leaves the interpreter to the other worker while it runs
 MOTION_WORKERS = 1
 """Without a network the many small steps hold the interpreter, and a second worker only fights for
@@ -50,6 +54,8 @@ class Reader:
 
     def problem(self, camera: str) -> str:
         """What an operator should know, "" when all is well."""
+        if self.sight.problem:
+            return f"words are silent, their model does not run: {self.sight.problem}"
         if not self.sight.is_short(camera):
             return ""
         return (
@@ -112,6 +118,7 @@ class Post:
             stored_bytes=stored_bytes,
             embeddings=looks.embeddings,
             embeddings_dropped=looks.dropped,
+            embeddings_failed=looks.failed,
         )
 
     def reopen(self) -> None:
@@ -136,6 +143,9 @@ def make_posts(
     """
     detector = make_detector(config.detector)
     student, words = make_student(config), make_words(config)
+    for name, camera in cameras.items():
+        if warning := other_rate(student, camera):
+            log.warning("camera %s: %s", name, warning)
     school = School()
     names = list(cameras)
     workers, posts = [], {}

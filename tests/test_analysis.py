@@ -6,7 +6,7 @@ import pytest
 from edge.analysis import DESCRIPTOR_SPECS, SPECS, Extractor, Judge, LearningPlan, Pupil
 from edge.domain.features import SCENE
 from edge.domain.segment import SCENE_SEGMENT_FRAMES
-from edge.errors import NotLearntError
+from edge.errors import ModelError, NotLearntError
 from edge.features.embedding import Look, SceneEmbedding
 from edge.model.artifact import Eyes
 from edge.perception.perception import Percept
@@ -235,6 +235,9 @@ def test_a_guide_has_the_last_word():
         def change(self, actions, boxes_xyxy, *, time_s, width, height):
             return np.full(len(actions), -1e9, np.float32)
 
+        def may_silence(self, boxes_xyxy, *, time_s, width, height):
+            return np.ones(len(boxes_xyxy), np.bool_)
+
     words = fake_words()
     pupil = Pupil("door", replace(PLAN, words=words))
     for index in range(300):
@@ -245,6 +248,25 @@ def test_a_guide_has_the_last_word():
         loud, quiet = plain.score(red(index)), guided.score(red(index))
     assert loud.score > model.threshold
     assert quiet.score < model.threshold
+
+
+def test_a_word_model_that_does_not_run_leaves_the_other_terms(monkeypatch):
+    words = fake_words()
+    pupil = Pupil("door", replace(PLAN, words=words))
+    for index in range(300):
+        pupil.watch(green(index))
+
+    def fail(prepared):
+        raise ModelError("no memory left")
+
+    monkeypatch.setattr(words.model, "embed", fail)
+    sight = words.sight()
+    judge = Judge(pupil.graduate(), labels=(), sight=sight)
+    frames = [judge.score(green(index)) for index in range(300, 340)]
+    assert sight.looks("door").failed > 0
+    told = dict(frames[-1].regions[0].reason.terms)
+    assert told["words"] == 0
+    assert max(told.values()) > 0
 
 
 def test_a_model_without_words_sees_no_actions(model):

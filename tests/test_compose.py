@@ -22,18 +22,19 @@ from edge.compose import (
     make_zones,
     model_path,
     mqtt_settings,
+    other_rate,
     recall_model,
 )
 from edge.config import CameraSection, EdgeConfig, SnapshotsSection
 from edge.errors import FeatureVersionError, ModelError
 from edge.ingest.latest import Mailroom
-from edge.model.artifact import save_artifact
+from edge.model.artifact import Sampling, save_artifact
 from edge.mqtt import MqttBroker
 from edge.scoring.store import save_camera_model
 from edge.wire.keys import public_pem
 from edge.wire.topics import Topics
 from tests.fakes.percepts import percept
-from tests.fakes.students import artifact
+from tests.fakes.students import artifact, student
 from tests.fakes.words import fake_words, save_tiny_words
 
 
@@ -184,6 +185,15 @@ def test_an_exported_student_takes_part_in_what_a_camera_learns(tmp_path):
     assert student.version == made.version
     assert learning_plan(config, config.cameras["door"], student).student is student
     assert make_student(make_config(tmp_path)) is None
+
+
+def test_a_camera_is_told_where_its_student_learnt_at_another_rate():
+    camera = CameraSection(source="clip.mkv")
+    knowing = student("dakd", sampling=Sampling(10.0, 640))
+    assert "analysis_hz is 5, but its exported student learnt at 10" in other_rate(knowing, camera)
+    alike = CameraSection(source="clip.mkv", analysis_hz=10.0)
+    pairs = [(knowing, alike), (student("dakd"), camera), (None, camera)]
+    assert [other_rate(*pair) for pair in pairs] == [None] * 3
 
 
 def test_a_model_without_the_exported_student_is_put_aside(config, model, tmp_path, caplog):

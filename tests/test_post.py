@@ -3,10 +3,13 @@ import threading
 import pytest
 
 from edge.config import load_config
+from edge.errors import ModelError
+from edge.model.artifact import Sampling, save_artifact
 from edge.post import MOTION_WORKERS, make_posts, make_readers
 from edge.vitals import Stopwatch
 from edge.wire.stats import decode_stats
 from tests.fakes.percepts import percept
+from tests.fakes.students import artifact
 from tests.fakes.words import fake_words, save_tiny_words
 
 
@@ -80,6 +83,23 @@ def test_drops_are_counted_and_said_when_they_last(config, tmp_path):
     assert posts["yard"].problems == []
 
 
+def test_a_word_model_that_does_not_run_is_told_and_counted(config, tmp_path, monkeypatch):
+    save_tiny_words(tmp_path / "words")
+    _, posts = posts_of(config("{model: words}"))
+    post = posts["door"]
+
+    def fail(prepared):
+        raise ModelError("no memory left")
+
+    monkeypatch.setattr(post.reader.words.model, "embed", fail)
+    for index in range(3):
+        post.reader.sight.look([percept(index, people=2)])
+    assert figures(post).embeddings_failed == 6
+    (problem,) = post.problems
+    assert "camera door: words are silent" in problem
+    assert "no memory left" in problem
+
+
 def test_stats_of_a_host_that_does_not_know_words_are_read():
     payload = (
         b'{"time": 1, "uptime_s": 1, "model_version": "", "rss_bytes": 1, "stages_ms": {}, '
@@ -88,3 +108,15 @@ def test_stats_of_a_host_that_does_not_know_words_are_read():
         b'"latency_p50_ms": null, "latency_p99_ms": null, "open_events": 0}]}'
     )
     assert decode_stats(payload).cameras[0].embeddings_dropped == 0
+
+
+def test_a_camera_that_its_student_sees_too_rarely_is_named_at_the_start(config, tmp_path, caplog):
+    save_artifact(tmp_path / "street", artifact("dakd", sampling=Sampling(10.0, 640)))
+    path = tmp_path / "edge.yaml"
+    config(words=None)
+    path.write_text(path.read_text().replace("yard.mkv", "yard.mkv, analysis_hz: 10"))
+    path.write_text(path.read_text() + "exported_student: {folder: street}\n")
+    posts_of(load_config(path, {}))
+    told = [record.getMessage() for record in caplog.records if "learnt at" in record.getMessage()]
+    assert len(told) == 1
+    assert told[0].startswith("camera door: analysis_hz is 5")

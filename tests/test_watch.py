@@ -318,6 +318,9 @@ def test_words_are_learnt_saved_and_judged_by(make, desk, tmp_path):
         def change(self, actions, boxes_xyxy, *, time_s, width, height):
             return np.zeros(len(actions), np.float32)
 
+        def may_silence(self, boxes_xyxy, *, time_s, width, height):
+            return np.zeros(len(boxes_xyxy), np.bool_)
+
     guide, sight = Guide(), words.sight()
     watch = make(plan=replace(PLAN, words=words), sight=sight, guide=guide)
     show(watch, FRAMES)

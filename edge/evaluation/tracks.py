@@ -121,7 +121,7 @@ def lay_end_to_end(clips: Iterable[tuple[Rows, int]]) -> NormalFootage:
 
     Nothing is forgotten, so its frames are those of the clips.
     """
-    footage = NormalFootage(max_rows=sys.maxsize)
+    footage = NormalFootage(max_bytes=sys.maxsize)
     start_s = 0.0
     for rows, frames in clips:
         for segments, at_s in segments_of(rows, start_s, frames):

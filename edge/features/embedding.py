@@ -4,11 +4,16 @@ The network looks at the whole picture, or at every object that is followed in i
 section 3.1): there, mean and maximum over the crops are told, so that one strange object among many
 is not averaged away. Values are embeddings as the network gives them, before any normalisation:
 CLAP reads their length.
+
+A network of clips runs once a segment, on all of its frames. Cameras that start together come due
+together, every sixteenth frame, and share nothing: the frame in which that happens waits for as
+many runs as there are cameras. To stagger their segments would spread this, but a camera would then
+see other segments live than offline, and its calibration would be of other footage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -27,6 +32,10 @@ Picture: TypeAlias = npt.NDArray[np.uint8]  # (H, W, 3) BGR
 LOOKS = 4  # frames of a segment that an image network looks at: every fourth
 MOST_OBJECTS = 12  # of a frame, the largest: bounds the time that a crowd takes
 MARGIN = 0.1  # of a box's sides, around an object: what it stands on belongs to what it does
+
+REVISION: Mapping[View, int] = {"picture": 1, "objects": 2}
+"""Of what each view computes: to be raised with any change of ``crops`` or of
+``edge.model.backbone.BackboneSpec.prepare``, which no version of a graph tells."""
 
 
 class Embedder(Protocol):
@@ -88,7 +97,8 @@ def embedding_spec(embedder: Embedder, look: Look) -> FeatureSpec:
     seen = f"{look.view} x{look.frames} by {embedder.version}"
     parts = ("",) if look.view == "picture" else ("mean ", "largest ")
     names = [f"{part}{k}" for part in parts for k in range(embedder.width)]
-    return FeatureSpec(f"scene-embedding {seen}", 1, tuple(Feature(name, "") for name in names))
+    features = tuple(Feature(name, "") for name in names)
+    return FeatureSpec(f"scene-embedding {seen}", REVISION[look.view], features)
 
 
 class SceneEmbedding:
@@ -125,6 +135,8 @@ class SceneEmbedding:
         self._seen = []
 
     def _look_at(self, frame: Frame, boxes_xyxy: Boxes) -> None:
+        if self._look.view == "objects" and not len(boxes_xyxy):
+            return  # nothing to see in colour
         bgr = frame.bgr()
         pictures = [bgr] if self._look.view == "picture" else crops(bgr, boxes_xyxy)
         prepared = [self._embedder.prepare(picture) for picture in pictures]

@@ -54,6 +54,7 @@ class Looks:
 
     embeddings: int = 0
     dropped: int = 0  # the budget was spent
+    failed: int = 0  # the network did not run
 
 
 @dataclass(slots=True, eq=False)
@@ -150,11 +151,16 @@ class TrackCrops:
         ring.push(embedding, length=self._length, period_s=period_s)
         self._met += 1
 
-    def finish(self) -> None:
-        """No more is embedded in this frame."""
+    def finish(self, *, failed: bool) -> None:
+        """No more is embedded in this frame, for lack of time or as the network ``failed``."""
         assert self.frame is not None
-        time_s, dropped = self.frame.time_s, self._wished - self._met
-        self.looks = Looks(self.looks.embeddings + self._met, self.looks.dropped + dropped)
+        time_s, missed = self.frame.time_s, self._wished - self._met
+        dropped = 0 if failed else missed
+        self.looks = Looks(
+            embeddings=self.looks.embeddings + self._met,
+            dropped=self.looks.dropped + dropped,
+            failed=self.looks.failed + missed - dropped,
+        )
         self._shortage.step(dropped, time_s)
         self.is_short = self._shortage.lasts(time_s)
         stale = [k for k, ring in self._rings.items() if time_s - ring.seen_s > FORGET_S]

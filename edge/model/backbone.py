@@ -8,6 +8,10 @@
 
 Read strictly: nobody gets a backbone whose graph does not reproduce the golden embeddings as
 closely as its precision promises. Folders appear whole, by renaming.
+
+Whoever changes what ``BackboneSpec.prepare`` computes, by more than rounding, must raise the
+revisions in ``edge.features.embedding`` and ``edge.features.actions``: what was learnt from other
+inputs must not be compared with these.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from safetensors.numpy import load, save
 
 from edge.domain.boxes import Floats
 from edge.errors import ModelError
+from edge.features.embedding import Picture
 from edge.model.folder import damaged, read_files, read_manifest, sha256, write_folder
 from edge.model.runtime import RUNTIME_ERRORS, open_session
 
@@ -35,7 +40,6 @@ FILES = {GRAPH, GOLDEN}
 INPUT, OUTPUT = "pictures", "embeddings"
 AT_ONCE = 16  # clips in one run: bounds memory; on a CPU a larger batch saves nothing per clip
 
-Picture: TypeAlias = npt.NDArray[np.uint8]  # (H, W, 3) BGR
 Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
 LEAST_COSINE: Mapping[Precision, float] = {"fp32": 0.9999, "fp16": 0.999, "int8": 0.95}
 """Between an embedding of the graph and the original's, by precision."""
@@ -95,10 +99,13 @@ class BackboneSpec:
     def prepare(self, picture: Picture) -> Floats:
         """A picture of any size as one input, (3, H, W)."""
         fitted = self.fit(picture)
-        ordered = fitted[..., ::-1] if self.colour == "rgb" else fitted
-        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
-        scaled = (ordered.astype(np.float32) / 255 - mean) / std
-        return np.ascontiguousarray(scaled.transpose(2, 0, 1), np.float32)
+        order = (2, 1, 0) if self.colour == "rgb" else (0, 1, 2)
+        prepared = np.empty((3, *self.size_px), np.float32)
+        # colour by colour into its place: whole pictures of floats cost more than a small network
+        for plane, colour, mean, std in zip(prepared, order, self.mean, self.std, strict=True):
+            np.multiply(fitted[..., colour], np.float32(1 / (255 * std)), out=plane)
+            plane -= np.float32(mean / std)
+        return prepared
 
     def fit(self, picture: Picture) -> Picture:
         """A picture of any size in the network's own, (H, W, 3) BGR."""

@@ -57,6 +57,16 @@ class StudentSpec:
             raise _unusable("noise must be two rising numbers above 0")
 
     @property
+    def brings_its_measure(self) -> bool:
+        """Whether it learnt elsewhere and reads rows as they are, on no camera's own scale."""
+        return self.head == "dakd"
+
+    @property
+    def is_energy(self) -> bool:
+        """Whether it scores with an energy, of any sign, not with a probability."""
+        return self.head == "density"
+
+    @property
     def looks_ahead(self) -> bool:
         """Whether a score depends on later segments, where these are given."""
         return self.head == "dakd" and not self.causal

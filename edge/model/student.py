@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import nn
 
 from edge.domain.boxes import Floats
 from edge.domain.weights import Weights
@@ -40,19 +41,22 @@ def make_student(spec: StudentSpec, *, seed: int) -> Student:
         return HEADS[spec.head](spec)
 
 
-def weights_of(student: Student) -> dict[str, Floats]:
+def weights_of(network: nn.Module) -> dict[str, Floats]:
     """A copy of all weights under their state-dict names, float32."""
     return {
         name: tensor.detach().cpu().numpy().astype(np.float32, copy=True)
-        for name, tensor in student.state_dict().items()
+        for name, tensor in network.state_dict().items()
     }
 
 
-def load_weights(student: Student, weights: Weights) -> None:
-    """Replace all weights; raises ModelError where names, shapes or values do not fit."""
-    state = student.state_dict()
+def load_weights(network: nn.Module, weights: Weights, *, where: str = "student") -> None:
+    """Replace all weights; raises ModelError where names, shapes or values do not fit.
+
+    ``where`` is what a message calls the network.
+    """
+    state = network.state_dict()
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    check_weights(weights, shapes, where="student")
+    check_weights(weights, shapes, where=where)
     with torch.no_grad():
         for name, tensor in state.items():
             tensor.copy_(torch.from_numpy(np.array(weights[name])))

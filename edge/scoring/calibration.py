@@ -40,31 +40,34 @@ class TailCalibration:
 
     knots: Array  # (k,) quantiles of normal distances from 0 to TAIL_FROM, never decreasing
     scale: float  # mean excess over the last knot, > 0
+    most: float = math.inf  # decades; beyond them nothing is told apart
 
     @classmethod
-    def fit(cls, distances: Array) -> TailCalibration:
+    def fit(cls, distances: Array, *, most: float = math.inf) -> TailCalibration:
         """Learn from (N,) distances of normal segments that the normality has not seen, N ≥ 1."""
         knots = np.quantile(distances, np.linspace(0, TAIL_FROM, KNOTS)).astype(np.float32)
         over = distances[distances > knots[-1]] - knots[-1]
         scale = float(over.mean()) if len(over) else 0.0
         # distances that are all alike: any larger one is then as strange as it looks
-        return cls(knots, max(scale, 1e-3 * float(abs(knots[-1])), 1e-6))
+        return cls(knots, max(scale, 1e-3 * float(abs(knots[-1])), 1e-6), most)
 
     def surprise(self, distances: Array) -> Array:
-        """Decades of surprise of (N,) distances, (N,) ≥ 0."""
+        """Decades of surprise of (N,) distances, (N,) in [0, ``most``]."""
         rank = np.searchsorted(self.knots, distances, side="left") * (TAIL_FROM / KNOTS)
         body = -np.log10(1 - np.minimum(rank, TAIL_FROM))
         tail = np.maximum(distances - self.knots[-1], 0) / (self.scale * DECADE)
-        return np.asarray(body + tail, np.float32)
+        return np.asarray(np.minimum(body + tail, self.most), np.float32)
 
     def state(self) -> dict[str, Array]:
-        """Named arrays from which ``from_state`` restores it."""
-        return {"knots": self.knots, "scale": np.array([self.scale], np.float32)}
+        """Named arrays from which ``from_state`` restores it; all finite."""
+        bound = {} if math.isinf(self.most) else {"most": np.array([self.most], np.float32)}
+        return {"knots": self.knots, "scale": np.array([self.scale], np.float32), **bound}
 
     @classmethod
     def from_state(cls, state: Mapping[str, npt.NDArray[np.generic]]) -> TailCalibration:
         """Restore it; raises KeyError when an array is missing."""
-        return cls(np.asarray(state["knots"], np.float32), float(state["scale"].flat[0]))
+        most = float(state["most"].flat[0]) if "most" in state else math.inf
+        return cls(np.asarray(state["knots"], np.float32), float(state["scale"].flat[0]), most)
 
 
 @dataclass(frozen=True, slots=True)

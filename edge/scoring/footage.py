@@ -21,6 +21,9 @@ BLOCK_FRAMES = 256
 LONGEST_STEP_S = 2.0
 """A longer pause between frames is a hole: it does not count as footage."""
 
+MOST_BYTES = 64 * 2**20
+"""Of arrays: a million rows of objects or cells, or 30 000 action features of 512 numbers."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
@@ -39,18 +42,18 @@ class _Block:
     time_s: list[float] = field(default_factory=list)
     rows: dict[str, list[tuple[int, Array, Features]]] = field(default_factory=dict)
     seconds: float = 0.0
-    count: int = 0  # rows of all groups
+    bytes: int = 0  # of the rows of all groups
 
 
 class NormalFootage:
     """Collects the features of normal frames.
 
-    When ``max_rows`` is reached every second block is forgotten and of later blocks only every
+    When ``max_bytes`` are reached every second block is forgotten and of later blocks only every
     second is kept: what remains covers the whole time evenly, in bounded memory.
     """
 
-    def __init__(self, *, max_rows: int = 1_000_000) -> None:
-        self._max_rows = max_rows
+    def __init__(self, *, max_bytes: int = MOST_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._specs: dict[str, FeatureSpec] = {}
         self._blocks: list[_Block] = []
         self._open = _Block()
@@ -70,7 +73,7 @@ class NormalFootage:
                 place = place_of(group.boxes_xyxy, width, height)
                 row = (len(block.time_s), place, group)
                 block.rows.setdefault(group.spec.spec_version, []).append(row)
-                block.count += len(group)
+                block.bytes += place.nbytes + _bytes(group)
         block.time_s.append(time_s)
         if self._last_s is not None and time_s - self._last_s <= LONGEST_STEP_S:
             block.seconds += time_s - self._last_s
@@ -99,7 +102,7 @@ class NormalFootage:
             self._blocks.append(self._open)
         self._blocks_begun += 1
         self._open = _Block()
-        while len(self._blocks) > 1 and sum(b.count for b in self._blocks) > self._max_rows:
+        while len(self._blocks) > 1 and sum(b.bytes for b in self._blocks) > self._max_bytes:
             del self._blocks[1::2]
             self._stride *= 2
 
@@ -120,6 +123,14 @@ class NormalFootage:
             place=np.concatenate(places),
             values=np.concatenate([group.values for group in groups]),
         )
+
+
+def _bytes(group: Features) -> int:
+    """Of all its arrays."""
+    own = group.track_id.nbytes + group.class_id.nbytes + group.boxes_xyxy.nbytes
+    cells = group.cells
+    places = 0 if cells is None else cells.column_row.nbytes + cells.velocity.nbytes
+    return own + places + group.values.nbytes
 
 
 def _joined(cells: list[Cells]) -> Cells | None:

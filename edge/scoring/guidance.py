@@ -25,7 +25,7 @@ wherever and whenever both hold: contradictions have an end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -71,6 +71,18 @@ class _Plan:
 
     guidances: tuple[Guidance, ...] = ()
     rivals: tuple[Places, ...] = ()  # of each, among the prompts
+
+    def spoken(self, feet: Floats, time_s: float) -> Iterator[tuple[Guidance, Places, Mask]]:
+        """Every sentence, its rivals, and of which of N foot points (N, 2) it speaks now, (N,).
+
+        Where a newer one has the same text it does not.
+        """
+        free: dict[str, Mask] = {}  # by text: the points of which no newer one speaks
+        for guidance, rivals in zip(self.guidances, self.rivals, strict=True):
+            key = guidance.text.casefold()
+            here = _holds(guidance, feet, time_s) & free.get(key, True)
+            free[key] = ~here & free.get(key, True)
+            yield guidance, rivals, here
 
 
 class Guide:
@@ -119,14 +131,22 @@ class Guide:
         responses = actions @ self._prompts.T  # (N, P)
         spread = np.maximum(responses.std(axis=1), LEAST_SPREAD)
         feet = _feet(boxes_xyxy, width, height)
-        free: dict[str, Mask] = {}  # by text: the tracks of which no newer one speaks
-        for guidance, rivals in zip(plan.guidances, plan.rivals, strict=True):
-            key = guidance.text.casefold()
-            here = _holds(guidance, feet, time_s) & free.get(key, True)
-            free[key] = ~here & free.get(key, True)
+        for guidance, rivals, here in plan.spoken(feet, time_s):
             excess = actions @ guidance.embedding - _least(guidance, responses[:, rivals])
             change += here * self._step(guidance.polarity, np.maximum(excess, 0), spread)
         return change
+
+    def may_silence(self, boxes_xyxy: Boxes, *, time_s: float, width: int, height: int) -> Mask:
+        """Where a normal sentence holds, of N boxes (N, 4) as in ``change``, (N,).
+
+        It may speak of whoever is there, once it is known what that one does.
+        """
+        feet = _feet(boxes_xyxy, width, height)
+        may = np.zeros(len(feet), np.bool_)
+        for guidance, _, here in self._plan.spoken(feet, time_s):
+            if guidance.polarity is Polarity.NORMAL:
+                may |= here
+        return may
 
     def _step(self, polarity: Polarity, excess: Floats, spread: Floats) -> Floats:
         """Decades by which N tracks move that exceed the threshold, (N,), (N,) → (N,)."""

@@ -10,6 +10,7 @@ footage that taught nobody (``edge.adoption``).
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.domain.features import FeatureSpec
+from edge.domain.segment import SCENE_SEGMENT_FRAMES
 from edge.errors import NotLearntError
 from edge.features import scene_segment
 from edge.scoring.calibration import TailCalibration, threshold_for_budget
@@ -30,7 +32,7 @@ from edge.scoring.scene_reel import SceneFootage
 from edge.scoring.smoothing import Smoother
 from edge.scoring.standardise import Standardiser
 from edge.scoring.student import StudentTerm
-from edge.scoring.words import WordNormality, Words
+from edge.scoring.words import MOST_DECADES, WordNormality, Words
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ FOLDS = 4
 LEAST_ROWS = 50
 """Fewer rows of a group than this say nothing about what is normal."""
 
+USUAL_HZ = 5  # analysed frames a second, unless a camera is configured otherwise
 SLICE_ROWS = 2048  # bounds the memory of a distance matrix
 
 
@@ -144,13 +147,14 @@ def _learn_term(
     ``words``: None where the table is none of theirs.
     """
     standardiser, points, fit = None, table.values, _fit_of(table.spec, options, words)
+    most = MOST_DECADES if words else math.inf
     if words is None:
         standardiser = Standardiser.fit(table.spec, table.values, table.place)
         points = standardiser.apply(table.values, table.place)
     away = _out_of_sample(points, table.frame * FOLDS // len(time_s), fit)
-    calibration = TailCalibration.fit(away)
+    calibration = TailCalibration.fit(away, most=most)
     largest = largest_in_frames(table, calibration.surprise(away), time_s, options)
-    level = TailCalibration.fit(largest)
+    level = TailCalibration.fit(largest, most=most)
     term = Term(table.spec, standardiser, fit(points), calibration, level)
     return term, level.surprise(largest)
 
@@ -177,7 +181,7 @@ def _learn_student(
     if seen is None or count < LEAST_ROWS:
         raise NotLearntError(
             f"camera {camera}: its footage holds {count} segments of {student.features.group}, "
-            f"to calibrate student {student.version} takes {LEAST_ROWS}: wait for more footage"
+            f"to calibrate student {student.version} takes {LEAST_ROWS}: {_remedy(student)}"
         )
     standardiser = Standardiser.fit(seen.rows.spec, seen.rows.values, seen.rows.place)
     points = student.points(standardiser, seen.rows.values, seen.rows.place)
@@ -188,6 +192,13 @@ def _learn_student(
     level = TailCalibration.fit(largest)
     term = Term(student.features, standardiser, student, calibration, level)
     return term, level.surprise(largest)
+
+
+def _remedy(student: StudentTerm) -> str:
+    if not student.reads_scene:
+        return "give it more footage, or of a busier time"
+    seconds = LEAST_ROWS * SCENE_SEGMENT_FRAMES / USUAL_HZ
+    return f"give it more footage, {LEAST_ROWS} segments are {seconds:.0f} s at {USUAL_HZ} Hz"
 
 
 def _read_by(

@@ -19,7 +19,11 @@ from edge.domain.tracks import Tracks
 from edge.scoring.model import Term
 
 Array: TypeAlias = npt.NDArray[np.float32]
+Mask: TypeAlias = npt.NDArray[np.bool_]
 Pairs: TypeAlias = npt.NDArray[np.bool_]  # (N, tracks)
+
+HELD = -np.inf
+"""The change of a track of which nothing is said yet; see ``edge.scoring.newcomers``."""
 
 
 class Guide(Protocol):
@@ -33,6 +37,10 @@ class Guide(Protocol):
         self, actions: Array, boxes_xyxy: Boxes, *, time_s: float, width: int, height: int
     ) -> Array:
         """Decades to add to every level that speaks of N tracks, (N, d), (N, 4) → (N,)."""
+        ...
+
+    def may_silence(self, boxes_xyxy: Boxes, *, time_s: float, width: int, height: int) -> Mask:
+        """Which of N tracks may be called normal once their actions are known, (N, 4) → (N,)."""
         ...
 
 
@@ -84,11 +92,13 @@ def guided(part: Judged, tracks: Tracks, change: Array) -> Judged:
 
     The frame hears the loudest that is left: of a row that several tracks share, the one least
     silenced. A cell counts with every track that it shows a part of. What is said of the whole
-    picture cannot be told apart from the object in it that is normal, and is silenced with it.
+    picture cannot be told apart from the object in it that is normal, and is silenced with it; one
+    that is ``HELD`` has hardly been in it.
     """
     cells = part.features.cells
     if cells is not None and cells.shape == (1, 1):
-        level = np.maximum(part.level + min(float(change.min(initial=0)), 0.0), 0)
+        least = float(change[change > HELD].min(initial=0))
+        level = np.maximum(part.level + least, 0)
         return replace(part, level=level, of_tracks=level[:, None] * part.speaks_of)
     concerned = part.speaks_of | _shows(part.features, tracks)
     moved = np.maximum(part.level[:, None] + change[None], 0)  # (N, tracks)

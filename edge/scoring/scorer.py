@@ -16,8 +16,9 @@ from edge.domain.score import FrameScore, Reason, RegionScore
 from edge.domain.tracks import Tracks
 from edge.errors import FeatureVersionError
 from edge.scoring.fusion import fuse
-from edge.scoring.levels import Guide, Judged, guided, levels_of, loudest, speaks_of
+from edge.scoring.levels import HELD, Guide, Judged, guided, levels_of, loudest, speaks_of
 from edge.scoring.model import CameraModel
+from edge.scoring.newcomers import Newcomers
 from edge.scoring.reasons import reason
 from edge.scoring.scene_reel import WHOLE, SceneReel
 from edge.scoring.smoothing import Smoother
@@ -65,6 +66,7 @@ class CameraScorer:
         self.levels: Mapping[int, float] = {}  # score of each track in the latest frame, unguided
         self._labels = labels
         self._guide = guide
+        self._newcomers = Newcomers()
         self._adapted_s = float("-inf")
         self._smoothers: dict[_Key, Smoother] = {}
         self._reel = SceneReel()
@@ -204,14 +206,24 @@ class CameraScorer:
         time_s: float,
         size_px: tuple[int, int],
     ) -> Array:
-        """What words change in the levels of each track, (tracks,); 0 where no action is known."""
+        """What words change in the levels of each track, (tracks,).
+
+        A newcomer whose action they wait for is held back; else it is 0 where none is known.
+        """
         words, (width, height) = self._model.words, size_px
+        new = self._newcomers.step(tracks.track_id, time_s)
         change = np.zeros(len(tracks), np.float32)
         for group in features:
-            if words is not None and group.spec == words.features:
-                boxes = group.boxes_xyxy
-                said = guide.change(group.values, boxes, time_s=time_s, width=width, height=height)
-                change += said @ speaks_of(group, tracks)
+            if words is None or group.spec != words.features:
+                continue
+            boxes, concerned = group.boxes_xyxy, speaks_of(group, tracks)
+            said = guide.change(group.values, boxes, time_s=time_s, width=width, height=height)
+            change += said @ concerned
+            held = new & ~concerned.any(axis=0)
+            if held.any():
+                boxes = tracks.boxes_xyxy
+                held &= guide.may_silence(boxes, time_s=time_s, width=width, height=height)
+                change[held] = HELD
         return change
 
     def _learn(self, parts: Sequence[Judged], time_s: float) -> None:

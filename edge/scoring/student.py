@@ -18,7 +18,7 @@ from edge.domain.features import FeatureSpec
 from edge.errors import FeatureVersionError, ModelError
 from edge.features import kinematics, scene_segment
 from edge.features.embedding import embedding_spec
-from edge.model.artifact import Artifact, Eyes
+from edge.model.artifact import Artifact, Eyes, Sampling
 from edge.model.session import StudentSession
 from edge.model.spec import Head, StudentSpec
 from edge.scoring.standardise import Standardiser
@@ -55,8 +55,11 @@ def input_spec(head: Head) -> FeatureSpec:
 
 
 def joined(groups: Sequence[FeatureSpec]) -> FeatureSpec:
-    """Some groups as one."""
-    return groups[0] if len(groups) == 1 else SCENE_SPEC
+    """The groups of one row as one: a group by itself, or the two of a scene segment."""
+    if len(groups) == 1:
+        return groups[0]
+    assert tuple(groups) == scene_segment.SPECS  # no student reads any other two
+    return SCENE_SPEC
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +71,7 @@ class StudentTerm:
     session: StudentSession
     groups: tuple[FeatureSpec, ...]  # whose values it reads, in this order
     eyes: Eyes | None = None  # what measures them, where the host does not do so anyway
+    sampling: Sampling | None = None  # of the footage that it learnt from, where it knows
 
     @classmethod
     def of(cls, artifact: Artifact) -> Self:
@@ -88,7 +92,7 @@ class StudentTerm:
                 f"student {artifact.version}: reads {spec.inputs} features, "
                 f"{', '.join(computed)} are {len(joined(groups))}: export it again"
             )
-        return cls(artifact.version, spec, artifact.checked(), groups, eyes)
+        return cls(artifact.version, spec, artifact.checked(), groups, eyes, artifact.sampling)
 
     @property
     def features(self) -> FeatureSpec:
@@ -103,10 +107,9 @@ class StudentTerm:
     def points(self, standardiser: Standardiser, values: Array, place: Array) -> Array:
         """What it reads of N rows: (N, d) in physical units, at places (N, 2).
 
-        Rows are compared with what is usual on the camera, unless it learnt elsewhere, as ``dakd``
-        does, and brings a measure of its own.
+        Rows are compared with what is usual on the camera, unless it brings a measure of its own.
         """
-        return values if self.spec.head == "dakd" else standardiser.apply(values, place)
+        return values if self.spec.brings_its_measure else standardiser.apply(values, place)
 
     def distance(self, points: Array) -> Array:
         """How strange m segments are that follow each other: (m, d) → (m,).
@@ -118,7 +121,7 @@ class StudentTerm:
 
     def distance_of(self, scores: Array) -> Array:
         """What its own measure means as a distance, (m,)."""
-        return scores if self.spec.head == "density" else _log_odds(scores)
+        return scores if self.spec.is_energy else _log_odds(scores)
 
     def newest(self, points: Array) -> float:
         """The score of the last of at most ``window`` segments, (m, d), in its own measure."""

@@ -35,6 +35,11 @@ from edge.scoring.normality import CANDIDATES, CENTRE_MEMORY, State, spherical_k
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
+MOST_DECADES = 64.0
+"""Of the term: where footage hardly varies, responses differ from it by 10^6 times its spread, and
+no other term would be heard. As much as motion says of a runner, as one of six terms is averaged
+away to a sixth, and who moves as all do must alarm all the same."""
+
 FEWEST_PROMPTS = 3  # a correlation of two is always 1 or -1
 CENTRES = 10  # of a camera that shows one scene (SVAD, section 4.2)
 MOST_CENTRES = 4  # times as many, with those of rare patterns

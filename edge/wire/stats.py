@@ -35,6 +35,9 @@ class CameraStats(_Figures):
     embeddings_dropped: int = Field(
         default=0, ge=0, description="looks that were left out: words.embeddings_per_s was spent"
     )
+    embeddings_failed: int = Field(
+        default=0, ge=0, description="looks that gave nothing: the word model did not run"
+    )
 
 
 class HostStats(_Figures):

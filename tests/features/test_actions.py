@@ -7,6 +7,7 @@ import pytest
 
 from edge.domain.frame import Frame
 from edge.domain.tracks import Tracks
+from edge.errors import ModelError
 from edge.features.actions import EMBEDDINGS_HZ, ActionSight, action_spec
 from edge.features.track_crops import LEAST_SEEN, STILL_EVERY_S
 from tests.fakes.words import COLOURS, FakeWordModel
@@ -191,6 +192,50 @@ def test_a_failing_network_costs_no_budget_and_no_state(model):
     model.embed = working
     sight.look([seen(4, {1: walking(4)})])
     assert model.batches == [1]
+
+
+class Failing(FakeWordModel):
+    """Does not run while ``broken`` names what."""
+
+    broken = ""
+
+    def embed(self, prepared):
+        if self.broken == "embed":
+            raise ModelError("no memory left")
+        return super().embed(prepared)
+
+    def act(self, embeddings):
+        if self.broken == "act":
+            raise ModelError("no memory left")
+        return super().act(embeddings)
+
+
+@pytest.mark.parametrize("broken", ["embed", "act"])
+def test_a_model_that_does_not_run_is_told_once_and_its_looks_are_counted(broken, caplog):
+    model = Failing()
+    sight = ActionSight(model)
+    for index in range(30):
+        model.broken = broken if 10 <= index < 20 else ""
+        found = sight.features(seen(index, {1: walking(index)}))
+        assert bool(sight.problem) == (10 <= index < 20)
+    assert caplog.text.count("no memory left") == 1
+    assert found.track_id.tolist() == [1]
+    looks = sight.looks("door")
+    assert looks.dropped == 0
+    assert (looks.failed >= 9) == (broken == "embed")
+    assert looks.embeddings == sum(model.batches)
+
+
+def test_a_problem_lasts_until_the_model_runs_again():
+    model = Failing()
+    sight = ActionSight(model)
+    model.broken = "embed"
+    sight.features(seen(0, {1: walking(0)}))
+    model.broken = ""
+    sight.features(seen(1, {}))
+    assert sight.problem
+    sight.features(seen(2, {1: walking(2)}))
+    assert sight.problem == ""
 
 
 def test_another_model_is_another_version_of_the_features(model):

@@ -164,6 +164,14 @@ def test_nobody_in_sight_is_nothing_and_asks_nobody():
     assert embedder.asked == []
 
 
+@pytest.mark.parametrize(("view", "boxes", "times"), [("objects", 0, 0), ("objects", 2, 4)])
+def test_colours_are_only_computed_where_there_is_something_to_see(view, boxes, times, monkeypatch):
+    asked, convert = [], Frame.bgr
+    monkeypatch.setattr(Frame, "bgr", lambda self: asked.append(self.index) or convert(self))
+    rows(SceneEmbedding(Means(), Look(view)), [frame(k) for k in range(16)], TWO_BOXES[:boxes])
+    assert len(asked) == times
+
+
 def test_a_clip_is_embedded_once_as_a_whole():
     embedder = Means(frames=4)
     look = Look.of("picture", embedder)

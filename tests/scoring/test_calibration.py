@@ -77,6 +77,18 @@ def test_a_smaller_budget_needs_a_higher_threshold():
     assert found == sorted(found, reverse=True)
 
 
+@given(st.floats(0, 2.0**100, width=32), st.sampled_from([4.0, 16.0]))
+def test_a_bound_changes_nothing_below_it_and_survives_a_file(distance, most):
+    normal = np.zeros(50, np.float32)  # that hardly varies
+    plain, bounded = TailCalibration.fit(normal), TailCalibration.fit(normal, most=most)
+    shown = np.array([distance], np.float32)
+    wanted = np.minimum(plain.surprise(shown), most)
+    np.testing.assert_array_equal(bounded.surprise(shown), wanted)
+    again = TailCalibration.from_state(bounded.state())
+    np.testing.assert_allclose(again.surprise(shown), wanted, rtol=1e-6)
+    assert "most" not in plain.state()
+
+
 @pytest.mark.parametrize("length", [0, 1, 600])
 def test_footage_without_any_event_still_gives_a_finite_threshold(length: int):
     scores, time_s = np.zeros(length, np.float32), np.arange(length, dtype=np.float64)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,12 +30,15 @@ def test_a_slow_camera_counts_up_to_a_limit(step_s, seconds):
     assert collected.seconds == pytest.approx(seconds)
 
 
-def test_footage_is_bounded_and_covers_the_whole_time():
-    collected = NormalFootage(max_rows=3000)
+@pytest.mark.parametrize("wide", [1, 100])
+def test_footage_is_bounded_in_bytes_and_covers_the_whole_time(wide):
+    row_bytes = 8 * wide + 8 + 8 + 4 + 16  # values, place, track, class, box
+    collected = NormalFootage(max_bytes=3000 * row_bytes)
     frames = 40 * BLOCK_FRAMES
     for k in range(frames):
-        add(collected, gait([(1.0, 0.1)]), time_s=float(k))
-    assert len(collected.tables()[0].frame) <= 3000 + BLOCK_FRAMES
+        group = gait([(1.0, 0.1)])
+        add(collected, replace(group, values=np.tile(group.values, wide)), time_s=float(k))
+    assert 1000 <= len(collected.tables()[0].frame) <= 3000 + BLOCK_FRAMES
     assert collected.time_s[0] == 0
     assert collected.time_s[-1] == frames - 1
     assert np.diff(collected.time_s).max() <= 8 * BLOCK_FRAMES

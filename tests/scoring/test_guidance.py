@@ -222,3 +222,23 @@ def test_a_few_prompts_are_enough_to_go_by(count, seed):
     moved = change(guide, texts)
     assert np.isfinite(moved).all()
     assert (moved <= 0).all()
+
+
+def test_a_normal_sentence_may_silence_where_and_when_it_holds_and_no_newer_one_takes_it_back():
+    space = Space()
+    left = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+    where = np.concatenate([boxes(1, (0.2, 0.5)), boxes(1, (0.8, 0.5))])
+
+    def may(*guidances, time_s=0.0):
+        guide = guide_of(space, *guidances)
+        place = dict(time_s=time_s, width=WIDTH, height=HEIGHT)
+        return guide.may_silence(where, **place).tolist()
+
+    normal = said(space, ACTIONS[0], "normal")
+    assert may() == [False, False]
+    assert may(normal) == [True, True]
+    assert may(said(space, ACTIONS[0], "anomalous")) == [False, False]
+    assert may(replace(normal, zones=(left,))) == [True, False]
+    taken_back = said(space, ACTIONS[0], "anomalous", zones=(left,))
+    assert may(normal, taken_back) == [False, True]
+    assert may(taken_back, normal) == [True, True]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from edge.domain.features import Cells, Features
 from edge.scoring.footage import NormalFootage
 from edge.scoring.learn import learn_camera
-from edge.scoring.levels import Judged, guided, speaks_of
+from edge.scoring.levels import HELD, Judged, guided, speaks_of
 from edge.scoring.model import ScoringOptions
+from edge.scoring.newcomers import HOLD_S
 from edge.scoring.scorer import ADAPT_BELOW, CameraScorer
 from tests.fakes.words import COLOURS, fake_words
 from tests.scoring.camera import HEIGHT, WIDTH, cells, gait, observe, tracks_of, walk
@@ -27,8 +28,9 @@ INSIDE, EDGE, AWAY = (5, 3), (4, 3), (15, 7)
 class Guide:
     """Adds so many decades to whoever wears a colour."""
 
-    def __init__(self, by_colour=()):
+    def __init__(self, by_colour=(), *, waits=False):
         self.by_colour = dict(by_colour)
+        self.waits = waits  # for the action of whoever is new
         self.levels = []
 
     def saw(self, levels):
@@ -39,6 +41,9 @@ class Guide:
         assert (width, height) == (WIDTH, HEIGHT)
         looks = (actions @ WORDS.model.prompts.embeddings.T).argmax(axis=1)
         return np.array([self.by_colour.get(look, 0.0) for look in looks], np.float32)
+
+    def may_silence(self, boxes_xyxy, *, time_s, width, height):
+        return np.full(len(boxes_xyxy), self.waits)
 
 
 def acting(objects: Features, coats) -> Features:
@@ -138,6 +143,48 @@ def test_the_guide_sees_the_loudest_term_of_each_track_before_any_change(model):
     assert plain.levels[-1][1] > plain.levels[-1][0]
 
 
+def arriving(model, guide, *, known_from, measured=True, rows=(CALM, RUNNER), frames=12):
+    """Scores of frames at 5 Hz; the second object comes in the third, its action is known later."""
+    scorer = CameraScorer(model, labels=["person"], guide=guide)
+    scores = []
+    for index in range(frames):
+        count = 1 if index < 3 else 2
+        objects = gait(rows[:count])
+        known = 2 if index >= known_from else 1
+        actions = acting(gait(rows[:known]), (RED, BLUE)[:known])
+        groups = objects, cells((60,) * (count - 1), (INSIDE,)), *([actions] * measured)
+        scores.append(observe(scorer, *groups, index=index, tracks=tracks_of(objects)).score)
+    return np.array(scores)
+
+
+def test_whom_a_sentence_may_call_normal_does_not_alarm_before_its_action_is_known(model):
+    guide = Guide({2: SILENT}, waits=True)
+    assert arriving(model, None, known_from=5)[3:5].max() > model.threshold
+    assert arriving(model, guide, known_from=5).max() < model.threshold
+
+
+def test_who_is_found_to_be_something_else_alarms_as_soon_as_that_is_known(model):
+    plain = arriving(model, None, known_from=5)
+    waiting = arriving(model, Guide(waits=True), known_from=5)
+    assert waiting[3:5].max() < model.threshold
+    np.testing.assert_array_equal(waiting[5:], plain[5:])
+
+
+def test_who_is_never_looked_at_alarms_after_a_second(model):
+    plain = arriving(model, None, known_from=99)
+    waiting = arriving(model, Guide(waits=True), known_from=99)
+    due = 3 + int(HOLD_S * 5)
+    assert waiting[3:due].max() < model.threshold < waiting[due]
+    np.testing.assert_array_equal(waiting[due:], plain[due:])
+
+
+@pytest.mark.parametrize(("waits", "measured"), [(False, True), (True, False)])
+def test_nobody_waits_without_a_normal_sentence_or_without_actions(model, waits, measured):
+    seen = dict(known_from=5, measured=measured)
+    found = arriving(model, Guide(waits=waits), **seen)
+    np.testing.assert_array_equal(found, arriving(model, None, **seen))
+
+
 def test_who_is_called_normal_teaches_nothing(model):
     scorer = CameraScorer(model, labels=[], adapt=True, guide=Guide({2: SILENT}))
     kept = [term.normality.state() for term in model.terms]
@@ -186,3 +233,4 @@ def test_what_is_said_of_the_whole_picture_is_silenced_with_the_normal_object_in
     assert guided(part, tracks, np.float32([0, -3])).level == pytest.approx(2.0)
     assert guided(part, tracks, np.float32([0, -9])).level == 0
     assert guided(part, tracks, np.float32([4, 0])).level == pytest.approx(5.0)
+    assert guided(part, tracks, np.float32([0, HELD])).level == pytest.approx(5.0)

@@ -255,7 +255,9 @@ class TestStored:
     ("head", "group"), [("temporal", "scene-segment"), ("clap", "scene-segment")]
 )
 def test_too_little_to_calibrate_a_student_is_said(head, group):
-    with pytest.raises(NotLearntError, match=f"door.* 3 segments of {group}.*wait for more"):
+    with pytest.raises(
+        NotLearntError, match=f"door.* 3 segments of {group}.*50 segments are 160 s at 5 Hz"
+    ):
         learnt(head, frames=60)
 
 

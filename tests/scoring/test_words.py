@@ -16,7 +16,7 @@ from edge.scoring.learn import LEAST_ROWS, learn_camera
 from edge.scoring.model import ScoringOptions
 from edge.scoring.scorer import CameraScorer
 from edge.scoring.store import load_camera_model, save_camera_model
-from edge.scoring.words import MOST_CENTRES, WordNormality, Words
+from edge.scoring.words import MOST_CENTRES, MOST_DECADES, WordNormality, Words
 from tests.fakes.words import FakeWordModel
 from tests.scoring.camera import GAIT, HEIGHT, RATE_HZ, WALKERS, WIDTH, gait, observe, walk
 
@@ -246,6 +246,19 @@ def test_who_does_what_nobody_does_here_alarms_though_it_moves_as_all_do(model, 
     assert dict(worst.reason.terms).keys() == {"gait", "words"}
     assert dict(worst.reason.terms)["words"] > dict(worst.reason.terms)["gait"]
     assert "words" in str(worst.reason)
+
+
+def test_words_do_not_drown_the_other_terms_where_footage_hardly_varies(words):
+    collected, rng = NormalFootage(), np.random.default_rng(0)
+    for k in range(400):
+        objects = gait(walk(rng), [2 * (k // 40), 2 * (k // 40) + 1])
+        same = replace(
+            objects, spec=words.features, values=np.tile(words.model.prompts.embeddings[:1], (2, 1))
+        )
+        collected.add([objects, same], time_s=k / RATE_HZ, width=WIDTH, height=HEIGHT)
+    model = learn(words, collected)
+    told = dict(scored(model, words, 5).regions[0].reason.terms)
+    assert told["words"] == MOST_DECADES
 
 
 def test_without_motion_only_words_judge(words):
