@@ -189,6 +189,17 @@ def make_student(config: EdgeConfig) -> StudentTerm | None:
     return StudentTerm.of(load_artifact(section.folder))
 
 
+def other_rate(student: StudentTerm | None, camera: CameraSection) -> str | None:
+    """What to say of a camera that is not looked at as often as its exported student's footage."""
+    sampling = student.sampling if student else None
+    if sampling is None or sampling.analysis_hz == camera.analysis_hz:
+        return None
+    return (
+        f"analysis_hz is {camera.analysis_hz:g}, but its exported student learnt at "
+        f"{sampling.analysis_hz:g} frames a second and may judge worse: set the same"
+    )
+
+
 def make_words(config: EdgeConfig) -> Words | None:
     """The word model of this host, loaded once; None: there is none. Raises ModelError."""
     section = config.words

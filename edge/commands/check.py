@@ -19,6 +19,7 @@ from edge.compose import (
     make_student,
     make_words,
     mqtt_settings,
+    other_rate,
 )
 from edge.config import CameraSection, EdgeConfig, load_config
 from edge.errors import MISCONFIGURED, StorageError, VadError
@@ -146,7 +147,9 @@ def _camera(
     info = probe(make_source(camera))
     rate = f" at {info.rate_hz:.3g} Hz" if info.rate_hz else ""
     learnt = f"threshold {model.budget}" if model else "nothing learnt yet"
-    return f"{info.width}x{info.height} {info.codec}{rate}; {learnt}"
+    warning = other_rate(student, camera)
+    warned = f"; WARNING: {warning}" if warning else ""
+    return f"{info.width}x{info.height} {info.codec}{rate}; {learnt}{warned}"
 
 
 def _broker(config: EdgeConfig) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from edge.analysis import LearningPlan
-from edge.commands.report import answer, progress_bar
+from edge.commands.report import answer, shown
 from edge.compose import make_detector, make_perception
 from edge.config import DetectorSection
 from edge.domain.frame import Frame
@@ -39,8 +38,6 @@ MAX_ANALYSIS_HZ = 10.0  # of faster footage not every frame is looked at
 MAX_WIDTH_PX = 640
 PLAN = LearningPlan(period_s=float("inf"), alarms_per_day=2.0, options=ScoringOptions())
 
-Item = TypeVar("Item")
-
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate; pictures go to ``--plot``."""
@@ -65,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> tuple[Report, list[ScoredClip]]:
     if options.dataset == "shanghaitech-tracks":
-        return evaluate_tracks(options.root, progress=partial(_shown, what="camera"))
+        return evaluate_tracks(options.root, progress=partial(shown, what="scoring", unit="camera"))
     train, test, left_out = _streets() if options.dataset == "synthetic" else _clips(options.root)
     section = DetectorSection.of_files(options.model, options.labels)
     student = StudentTerm.of(load_artifact(options.student)) if options.student else None
@@ -79,7 +76,7 @@ def _evaluate(options: argparse.Namespace) -> tuple[Report, list[ScoredClip]]:
         plan=replace(PLAN, options=scoring, student=student, words=words),
         analysis_hz=options.analysis_hz,
         left_out=left_out,
-        progress=partial(_shown, what="clip"),
+        progress=partial(shown, what="scoring", unit="clip"),
     )
 
 
@@ -111,13 +108,6 @@ def _streets() -> tuple[list[Footage], list[Footage], list[str]]:
 
 def _street(name: str, street: Street) -> Footage:
     return Footage(name, partial(frames, street, name), labels(street))
-
-
-def _shown(items: Sequence[Item], *, what: str) -> Iterator[Item]:
-    with progress_bar(f"{len(items)} {what}s", len(items), what) as bar:
-        for item in items:
-            yield item
-            bar.update()
 
 
 def _plot(scored: ScoredClip, hz: float, path: Path) -> None:

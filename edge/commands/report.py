@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from tqdm import tqdm
+
+Item = TypeVar("Item")
 
 
 def answer(figures: Mapping[str, Any], *, as_json: bool, text: str) -> None:
@@ -26,3 +28,11 @@ def progress_bar(what: str, total: float | None, unit: str) -> tqdm[Any]:
     return tqdm(
         desc=what, total=total, unit=unit, disable=None, bar_format=style if total else None
     )
+
+
+def shown(items: Sequence[Item], what: str, unit: str) -> Iterator[Item]:
+    """The items one after the other, with a bar that says how far it is."""
+    with progress_bar(what, len(items), unit) as bar:
+        for item in items:
+            yield item
+            bar.update()

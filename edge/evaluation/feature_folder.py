@@ -60,31 +60,34 @@ class FeatureFolder:
         return np.arange(count) * self.segment_frames
 
 
-def read_features(root: Path, *, progress: Progress = iter) -> FeatureFolder:
+def read_features(root: Path, *, progress: Progress = iter, judged: bool = True) -> FeatureFolder:
     """Read the folder; ``progress`` may wrap the files.
+
+    Unless ``judged``, it may do without test clips or their labels.
 
     Raises DatasetError where the folder is not as documented or nothing in it fits.
     """
     kind, segment_frames = _declared(root / "dataset.json")
     left_out: list[str] = []
-    arrays = {split: _arrays(root / "features" / split, left_out, progress) for split in SPLITS}
+    tested = judged or ((root / "features" / "test").exists() and (root / LABELS).exists())
+    splits = SPLITS if tested else SPLITS[:1]
+    arrays = {split: _arrays(root / "features" / split, left_out, progress) for split in splits}
     _drop_other_widths(arrays, left_out)
-    train, test = arrays["train"], arrays["test"]
-    labels = read_labels(root / LABELS, LAYOUT)
-    left_out += [f"test/{name}: labels without features" for name in labels if name not in test]
+    train, test = arrays["train"], arrays.get("test", {})
+    labels = read_labels(root / LABELS, LAYOUT) if tested else {}
+    left_out += [f"test/{name}: labels {LACKING}" for name in labels if name not in test]
     for name, reason in _unlabelled(test, labels, segment_frames).items():
         del test[name]
         left_out.append(f"test/{name}: {reason}")
-    if not train or not test:
+    if not train or (judged and not test):
         raise DatasetError(f"{root}: no clip to learn from, or none to test; {_told(left_out)}")
     abnormal = _video_labels(root / VIDEO_LABELS)
-    left_out += [
-        f"train/{name}: a label without features" for name in abnormal if name not in train
-    ]
+    left_out += [f"train/{name}: a label {LACKING}" for name in abnormal if name not in train]
     return FeatureFolder(kind, segment_frames, train, test, labels, abnormal, tuple(left_out))
 
 
 SPLITS = ("train", "test")
+LACKING = "without features (too short, or not extracted)"
 
 
 def _declared(path: Path) -> tuple[Kind, int | None]:

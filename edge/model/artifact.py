@@ -14,6 +14,7 @@ scores: it is neither saved nor loaded. Folders appear whole, by renaming.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -57,6 +58,20 @@ class Eyes:
     look: Look
 
 
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the footage was seen that a student learnt from: a host should see alike."""
+
+    analysis_hz: float  # frames looked at in a second
+    max_width_px: int  # of such a frame
+
+    def __post_init__(self) -> None:
+        """Refuse what no camera can be sampled by; raises ModelError."""
+        rate = isinstance(self.analysis_hz, int | float) and 0 < self.analysis_hz < math.inf
+        if not rate or type(self.max_width_px) is not int or self.max_width_px < 1:
+            raise ModelError(f"{self}: both must be numbers above 0")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Golden:
     """Segments and what the student must say of them."""
@@ -77,6 +92,7 @@ class Artifact:
     provenance: Mapping[str, str | int | float]  # round, camera, time: for people to read
     eyes: Eyes | None = None  # None: it reads what a host measures anyway
     licences: tuple[str, ...] = ()  # of what it was made from, where that matters to a user
+    sampling: Sampling | None = None  # None: it learnt on the very cameras that it judges
 
     @property
     def version(self) -> str:
@@ -159,6 +175,7 @@ def load_artifact(folder: Path) -> Artifact:
             provenance=dict(manifest["provenance"]),
             eyes=_eyes(folder, manifest),
             licences=_texts(manifest["licences"]),
+            sampling=_sampling(manifest),
         )
     except (SafetensorError, LookupError, TypeError, ValueError) as error:
         raise damaged(folder, f"incomplete ({error})") from error
@@ -182,14 +199,22 @@ def _eyes(folder: Path, manifest: Mapping[str, Any]) -> Eyes | None:
     return Eyes(load_backbone(folder / BACKBONE), Look(**manifest["look"]))
 
 
+def _sampling(manifest: Mapping[str, Any]) -> Sampling | None:
+    """Raises ModelError or TypeError where it is none."""
+    written = manifest.get("sampling")  # written only where somebody knows
+    return None if written is None else Sampling(**written)
+
+
 def _manifest(artifact: Artifact, files: Mapping[str, bytes], error: float) -> dict[str, Any]:
     spec = artifact.spec
+    sampling = {"sampling": asdict(artifact.sampling)} if artifact.sampling else {}
     return {
         "format": FORMAT,
         "student": spec.as_json(),
         "spec_versions": list(artifact.spec_versions),
         "input": {"name": "x", "shape": ["B", "L", spec.inputs], "dtype": "float32"},
         "look": asdict(artifact.eyes.look) if artifact.eyes else None,
+        **sampling,
         "opset": OPSET,
         "golden": {"segments": int(artifact.golden.scores.size), "max_abs_error": error},
         "providers": {CPU: {"max_abs_error": error}},  # on which it was seen to score the same

@@ -21,8 +21,9 @@ from edge.model.student import load_weights, make_student, weights_of
 from edge.training.checkpoint import Checkpoint, task_of
 from edge.training.lessons import Examples
 from edge.training.plan import LocalPlan
+from edge.training.torch_state import restore, state_arrays
 
-WEIGHT, OPTIMISER, GENERATOR = "weight/", "optimiser/", "generator"  # names in a checkpoint
+GENERATOR = "generator"  # torch's, in a checkpoint
 
 
 class Course:
@@ -113,23 +114,14 @@ class Course:
 
     def checkpoint(self, task: str) -> Checkpoint:
         """Where it stands, between two epochs."""
-        arrays = {f"{WEIGHT}{name}": array for name, array in self.finite_weights().items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            arrays |= {f"{OPTIMISER}{index}/{k}": v.numpy() for k, v in _tensors(state).items()}
+        self.finite_weights()
+        arrays = state_arrays(self.student, self.optimiser)
         generator = {GENERATOR: torch.get_rng_state().numpy()}
         return Checkpoint(task, self.epoch, self.steps, self.loss, {**arrays, **generator})
 
     def resume(self, found: Checkpoint) -> None:
         """Go on where a checkpoint of this task stands."""
-        named = {k.removeprefix(WEIGHT): v for k, v in found.arrays.items() if k.startswith(WEIGHT)}
-        load_weights(self.student, named)
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, array in found.arrays.items():
-            if name.startswith(OPTIMISER):
-                _, index, key = name.split("/")
-                state.setdefault(int(index), {})[key] = torch.from_numpy(array)
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        restore(self.student, self.optimiser, found.arrays)
         torch.set_rng_state(torch.from_numpy(found.arrays[GENERATOR]))
         self.epoch, self.steps, self.loss = found.epoch, found.steps, found.loss
 
@@ -143,11 +135,6 @@ def _optimiser(plan: LocalPlan, parameters: list[torch.nn.Parameter]) -> torch.o
         momentum=plan.momentum,
         weight_decay=plan.weight_decay,
     )
-
-
-def _tensors(state: dict[str, object]) -> dict[str, Tensor]:
-    """Of an optimiser's state what is filled: without momentum SGD keeps an empty place."""
-    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
 
 
 def _diverged(epoch: int, steps: int) -> TrainingError:

@@ -8,22 +8,20 @@ from typing import Any
 
 from edge.commands.report import answer, progress_bar
 from edge.errors import ConfigError
-from export.commands.teacher import constants_of, read
+from export.commands.stages import constants_of, read, sizes_of
 from export.dakd.ablation import Ablation, Outcome, Row, make_rows, mean_and_spread
 from export.dakd.judge import Figures
 from export.dakd.network import NetworkSpec
-from export.dakd.options import TABLES, DistilOptions
+from export.dakd.options import DistilOptions
 
 
 def run(options: argparse.Namespace) -> int:
     """Train every row with every seed; one line for each row."""
     if options.student not in options.backbones:
         raise ConfigError(f"--student {options.student}: is none of --backbones")
-    if unknown := [table for table in options.rows if table not in TABLES]:
-        raise ConfigError(f"--rows {', '.join(unknown)}: choose from {', '.join(TABLES)}")
     constants = constants_of(options, DistilOptions)
-    features = read(options.features, options.backbones)
-    sizes = {name: getattr(options, name) for name in ("hidden", "attention_heads", "reach")}
+    features = read(options.features, options.backbones, judged=True)
+    sizes = sizes_of(options)
     teacher = NetworkSpec(features.widths, **sizes)
     student = NetworkSpec(features.of(options.student).widths, **sizes)
     rows = make_rows(options.rows, teacher, student, constants)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
-from edge.commands.report import answer, progress_bar
+from edge.commands.report import answer, shown
 from edge.model.artifact import load_artifact
-from export.proof.cost import ANALYSIS_HZ, Cost, measure
+from export.extract.watch import ANALYSIS_HZ
+from export.proof.cost import Cost, measure
 
 
 def run(options: argparse.Namespace) -> int:
     """Time the parts on one thread, both folders in turn."""
     folders = [options.folder, *([options.against] if options.against else [])]
     artifacts = [load_artifact(folder) for folder in folders]
-    costs = measure(artifacts, objects=options.objects, rounds=options.rounds, progress=_shown)
+    costs = measure(
+        artifacts,
+        objects=options.objects,
+        rounds=options.rounds,
+        progress=partial(shown, what="timing", unit="round"),
+    )
     figures: dict[str, Any] = {"folder": str(options.folder), **asdict(costs[0])}
     lines = [_line(str(options.folder), costs[0])]
     if options.against:
@@ -36,10 +42,3 @@ def _line(name: str, cost: Cost) -> str:
         f"backbone {cost.backbone_ms:.2f}, student {cost.student_ms:.2f} ms each), "
         f"{cost.cameras_per_core:.3g} cameras a core at {ANALYSIS_HZ:g} Hz"
     )
-
-
-def _shown(rounds: Sequence[int]) -> Iterator[int]:
-    with progress_bar("timing", len(rounds), "round") as bar:
-        for number in rounds:
-            yield number
-            bar.update()

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 
-from edge.commands.report import progress_bar
-from edge.errors import ConfigError, DatasetError
+from edge.errors import ConfigError, DatasetError, FeatureVersionError
 from edge.model.spec import StudentSpec
-from export.commands.teacher import (
-    checkpoint_of,
+from export.commands.given import refuse_existing
+from export.commands.stages import (
     constants_of,
-    counting,
-    provenance,
+    finish,
     read,
-    refuse_existing,
-    tell,
+    read_origins,
+    sizes_of,
+    train_to_end,
 )
 from export.dakd.features import FeatureSet
-from export.dakd.folder import Training, load_training, save_training
-from export.dakd.judge import judge
+from export.dakd.folder import Training, load_training
 from export.dakd.network import NetworkSpec, as_network, network_of, student_weights
 from export.dakd.options import DistilOptions
 from export.dakd.teach import Teaching, teaching_of, train_student
+from export.extract.origin import Origin
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,28 +32,24 @@ def run(options: argparse.Namespace) -> int:
     constants = constants_of(options, DistilOptions)
     teacher = _teacher(options, constants)
     backbones = dict.fromkeys([*(teacher.backbones if teacher else ()), options.backbone])
-    features = read(options.features, list(backbones))
+    origins = read_origins(options.features, list(backbones))
+    if teacher:
+        _check_alike(teacher, origins)
+    features = read(options.features, list(backbones), judged=False)
     own = features.of(options.backbone)
     spec = _spec(options, own.widths[0])
     teaching = _teaching(teacher, features, constants) if teacher else None
-    checkpoint = checkpoint_of(options.out)
-    with progress_bar("student", constants.epochs, "epoch") as bar:
-        taught = train_student(
-            as_network(spec),
-            own,
-            constants,
-            teaching,
-            seed=options.seed,
-            checkpoint=checkpoint,
-            told=counting(bar),
-        )
-    figures = judge(taught.network, own, window=spec.window)
-    taught_by = ", ".join(teacher.backbones) if teacher else "video labels alone"
-    facts = {**provenance(own, taught, figures, seed=options.seed), "teacher": taught_by}
-    weights = student_weights(taught.network)
-    save_training(options.out, Training(spec, own.backbones, weights, asdict(constants), facts))
-    checkpoint.unlink(missing_ok=True)
-    tell(options, own, taught, figures)
+    stage = partial(train_student, as_network(spec), own, constants, teaching)
+    taught = train_to_end("student", stage, options, constants.epochs)
+    training = Training(
+        spec,
+        own.backbones,
+        (origins[options.backbone],),
+        student_weights(taught.network),
+        asdict(constants),
+        provenance={"teacher": ", ".join(teacher.backbones) if teacher else "video labels alone"},
+    )
+    finish(options, training, taught, own)
     return 0
 
 
@@ -61,10 +58,8 @@ def _spec(options: argparse.Namespace, inputs: int) -> StudentSpec:
         "dakd",
         inputs,
         window=options.window,
-        hidden=options.hidden,
-        attention_heads=options.attention_heads,
-        reach=options.reach,
         causal=options.causal,
+        **sizes_of(options),
     )
 
 
@@ -82,6 +77,16 @@ def _teacher(options: argparse.Namespace, constants: DistilOptions) -> Training 
     if isinstance(teacher.spec, StudentSpec):
         raise ConfigError(f"--teacher {options.teacher}: holds a student; vad-export teacher")
     return teacher
+
+
+def _check_alike(teacher: Training, origins: Mapping[str, Origin]) -> None:
+    """The teacher hears of the features that it learnt; raises FeatureVersionError."""
+    for name, learnt in zip(teacher.backbones, teacher.origins, strict=True):
+        if differences := learnt.differences(origins[name]):
+            raise FeatureVersionError(
+                f"--teacher: learnt other features than --features holds of {name}: {differences}: "
+                "extract them as it learnt them, or train a teacher of these"
+            )
 
 
 def _teaching(teacher: Training, features: FeatureSet, constants: DistilOptions) -> Teaching:

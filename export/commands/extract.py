@@ -13,12 +13,12 @@ from edge.commands.report import answer, progress_bar, say
 from edge.errors import ConfigError, DatasetError
 from edge.model.folder import sha256
 from edge.perception.motion import MOTION_LABELS
+from export.commands.given import viewing
 from export.extract.backends import extract
 from export.extract.clip import Job, Outcome, Setup, workshop
 from export.extract.describers import DESCRIPTORS, Describer
 from export.extract.shelf import Shelf, check_neighbours
 from export.extract.videos import Videos, list_videos
-from export.extract.watch import Viewing
 
 
 @dataclass(slots=True)
@@ -35,6 +35,8 @@ def run(options: argparse.Namespace) -> int:
     videos = list_videos(options.videos)
     setup = _setup(options)
     shelves = _shelves(options.out, setup)
+    for shelf in shelves.values():
+        shelf.check(videos)
     for shelf in shelves.values():
         shelf.begin(videos.annotations)
     left_out = [*videos.left_out]
@@ -54,14 +56,12 @@ def _setup(options: argparse.Namespace) -> Setup:
         if name in describers:
             raise ConfigError(f"--backbones: two of the name {name}; their folders would be one")
         describers[name] = folder
-    viewing = Viewing(options.analysis_hz, options.max_width, options.detector, options.labels)
-    return Setup(tuple(describers.items()), options.view, viewing)
+    return Setup(tuple(describers.items()), options.view, viewing(options))
 
 
 def _shelves(out: Path, setup: Setup) -> dict[str, Shelf]:
     """One for each describer; refuses, before anything is written, what would mix."""
-    viewing = setup.viewing
-    footage = {"analysis_hz": viewing.analysis_hz, "max_width_px": viewing.max_width_px}
+    footage = asdict(setup.viewing.sampling)
     shop = workshop(setup)
     check_neighbours(out, footage, list(shop.describers))
     objects = {"objects": _objects(setup)}

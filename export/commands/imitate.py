@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edge.commands.report import answer, progress_bar, say
-from edge.errors import ConfigError, ModelError
+from edge.errors import ModelError
 from edge.model.backbone import (
     FILES,
     FORMAT,
@@ -17,8 +17,8 @@ from edge.model.backbone import (
     save_backbone,
 )
 from edge.model.folder import read_manifest
+from export.commands.given import refuse_existing, viewing
 from export.extract.videos import list_videos
-from export.extract.watch import Viewing
 from export.imitate.fidelity import Fidelity
 from export.imitate.finish import make_golden, make_graph, measure
 from export.imitate.lessons import Lesson
@@ -29,8 +29,7 @@ from export.imitate.train import Apprenticeship, Plan
 
 def run(options: argparse.Namespace) -> int:
     """Ask the teacher, train, export, measure what was exported."""
-    if options.out.exists():
-        raise ConfigError(f"--out {options.out}: exists already; name another folder")
+    refuse_existing(options.out)
     teacher = load_backbone(options.teacher)
     if teacher.frames != 1:
         raise ModelError(f"{options.teacher}: a network of clips; only pictures can be imitated")
@@ -57,13 +56,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _study(options: argparse.Namespace, teacher: Backbone, work: Path) -> tuple[Lesson, Lesson]:
     clips = [video for video in list_videos(options.footage).clips if video.split == "train"]
-    viewing = Viewing(options.analysis_hz, options.max_width, options.detector, options.labels)
     return study(
         teacher,
         clips,
         work,
         view=options.view,
-        viewing=viewing,
+        viewing=viewing(options),
         pictures=options.pictures,
         seed=options.seed,
     )

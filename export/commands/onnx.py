@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from edge.commands.report import answer
+from edge.domain.boxes import Floats
 from edge.errors import ConfigError, FeatureVersionError, ModelError
 from edge.features import scene_segment
-from edge.features.embedding import Look, View, embedding_spec
+from edge.features.embedding import embedding_spec
 from edge.model import backbone as backbone_layout
 from edge.model.artifact import Artifact, Eyes, save_artifact
 from edge.model.backbone import load_backbone
@@ -19,21 +19,20 @@ from edge.model.folder import read_manifest
 from edge.model.signature import sign_folder, signer
 from edge.model.spec import StudentSpec
 from edge.scoring.student import StudentTerm
+from export.commands.given import refuse_existing
 from export.dakd.folder import Facts, Training, load_training
-from export.extract.shelf import RECORD, read_record
+from export.extract.origin import Origin, read_origin
+from export.extract.shelf import RECORD
 from export.proof.golden import drawn_segments, real_segments
 from export.proof.parity import Parity, trial_of
 
 
 def run(options: argparse.Namespace) -> int:
     """Export, hold against torch, and only then write."""
-    if options.out.exists():
-        raise ConfigError(f"--out {options.out}: is there already; name another, or delete it")
+    refuse_existing(options.out)
     sign = signer(options.key) if options.key else None
     training = load_training(options.training)
-    eyes = _eyes(options.backbone, options.view)
-    features = _features(options.features, training.backbones)
-    artifact = make(training, eyes, features, source=options.training)
+    artifact = make(training, options.backbone, options.features, source=options.training)
     parity = check(artifact)
     save_artifact(options.out, artifact)
     if sign is not None:
@@ -42,34 +41,38 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def make(training: Training, eyes: Eyes | None, features: Path | None, *, source: Path) -> Artifact:
+def make(
+    training: Training, backbone: Path | None, features: Path | None, *, source: Path
+) -> Artifact:
     """A student that fits what its host will measure; ``source`` names the training.
 
-    Raises ConfigError for a teacher, FeatureVersionError and ModelError where the features are
-    others than it learnt, DatasetError where there are none.
+    ``backbone`` is the folder that it looks through, ``features`` give its golden segments.
+    Raises ConfigError for a teacher, or where a backbone is lacking or none is needed,
+    FeatureVersionError and ModelError where the features are others than it learnt, DatasetError
+    where there are none.
     """
     spec = training.spec
     if not isinstance(spec, StudentSpec):
         raise ConfigError(f"{source}: holds a teacher: `vad-export distil` makes a student of it")
-    versions = _versions(eyes)
-    if features is not None:
-        _check_extracted(features, versions, eyes)
-    golden = real_segments(features, spec) if features else drawn_segments(spec, training.weights)
-    licences, facts = _origin(eyes)
+    (name,), (origin,) = training.backbones, training.origins
+    eyes = _eyes(backbone, origin, name)
+    _check_versions(eyes, origin, name)
+    golden = _golden(features, training, spec)
+    licences, facts = _of_backbone(eyes)
     artifact = make_artifact(
         spec,
         training.weights,
-        spec_versions=versions,
+        spec_versions=origin.spec_versions,
         golden_x=golden,
         provenance={
             "training": source.resolve().name,
-            "backbones": ", ".join(training.backbones),
+            "backbones": name,
             **training.provenance,
             **{f"distil {name}": value for name, value in training.options.items()},
             **{f"backbone {name}": value for name, value in facts.items()},
         },
     )
-    return replace(artifact, eyes=eyes, licences=tuple(licences))
+    return replace(artifact, eyes=eyes, licences=tuple(licences), sampling=origin.sampling)
 
 
 def check(artifact: Artifact) -> Parity:
@@ -84,48 +87,44 @@ def check(artifact: Artifact) -> Parity:
     return parity
 
 
-def _eyes(folder: Path | None, view: View | None) -> Eyes | None:
-    if folder is None:
-        if view is not None:
-            raise ConfigError("--view goes with --backbone FOLDER: descriptors have no view")
+def _eyes(folder: Path | None, learnt: Origin, name: str) -> Eyes | None:
+    """The backbone, to be shown what the student learnt from; None: it reads descriptors."""
+    if learnt.look is None:
+        if folder is not None:
+            raise ConfigError(f"--backbone {folder}: the student reads {name}; leave it out")
         return None
-    backbone = load_backbone(folder)
-    return Eyes(backbone, Look.of(view or "picture", backbone))
+    if folder is None:
+        raise ConfigError(f"name --backbone FOLDER: the student looks through {name}")
+    return Eyes(load_backbone(folder), learnt.look)
 
 
-def _versions(eyes: Eyes | None) -> tuple[str, ...]:
-    """Of the feature groups that the student will read."""
+def _check_versions(eyes: Eyes | None, learnt: Origin, name: str) -> None:
+    """What a host will measure against what was learnt; raises FeatureVersionError."""
     groups = (embedding_spec(eyes.backbone, eyes.look),) if eyes else scene_segment.SPECS
-    return tuple(group.spec_version for group in groups)
-
-
-def _features(root: Path | None, backbones: Sequence[str]) -> Path | None:
-    """The folder of the student's own backbone in, or as, what extraction wrote."""
-    if root is None or (root / RECORD).is_file():
-        return root
-    return root / backbones[0]
-
-
-def _check_extracted(features: Path, versions: Sequence[str], eyes: Eyes | None) -> None:
-    record = read_record(features)
-    if record is None:
-        raise ConfigError(
-            f"--features {features}: no {RECORD}: name what `vad-export extract` wrote"
-        )
-    learnt = record.get("spec_versions")
-    if learnt != list(versions):
-        seen = (
-            f"backbone {eyes.backbone.spec.name}, view {eyes.look.view}" if eyes else "no backbone"
-        )
+    measured = tuple(group.spec_version for group in groups)
+    if measured != learnt.spec_versions:
+        seen = f"--backbone {eyes.backbone.folder}" if eyes else "this program"
         raise FeatureVersionError(
-            f"{features}: holds {learnt}, made by {record.get('backbone', 'no backbone')} with "
-            f"look {record.get('look')}; a host with {seen} would measure {list(versions)}: name "
-            "the --backbone and --view that the student learnt with"
+            f"the student learnt {', '.join(learnt.spec_versions)}; with {seen} a host would "
+            f"measure {', '.join(measured)}: name the very {name} that its features were "
+            "extracted with, or extract and distil anew"
         )
 
 
-def _origin(eyes: Eyes | None) -> tuple[list[str], Facts]:
-    """Licences and provenance of the backbone."""
+def _golden(root: Path | None, training: Training, spec: StudentSpec) -> Floats:
+    """Segments of the features that it learnt, if they are given, or drawn ones."""
+    if root is None:
+        return drawn_segments(spec, training.weights)
+    folder = root if (root / RECORD).is_file() else root / training.backbones[0]
+    if differences := training.origins[0].differences(read_origin(folder)):
+        raise FeatureVersionError(
+            f"--features {folder}: holds others than the student learnt: {differences}"
+        )
+    return real_segments(folder, spec)
+
+
+def _of_backbone(eyes: Eyes | None) -> tuple[list[str], Facts]:
+    """Its licences and provenance."""
     if eyes is None:
         return [], {}
     layout = backbone_layout

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge.commands.report import answer, progress_bar, say
+from edge.commands.report import answer, say, shown
 from edge.errors import ConfigError
-from edge.evaluation.clips import Clip, read_clips
+from edge.evaluation.clips import read_clips
 from edge.model.artifact import Artifact, load_artifact
 from edge.model.folder import replace_manifest
 from edge.model.signature import Sign, sign_folder, signer, unsign_folder
@@ -24,13 +25,14 @@ from export.proof.footage import score_clip
 NOT_THE_SAME = 4  # see `export.cli.EXIT_CODES`
 OBJECTS = 3  # followed in a frame, for the speed of students that look at objects
 
+_clips = partial(shown, what="scoring", unit="clip")
+
 
 def run(options: argparse.Namespace) -> int:
     """Verify, write what was found into the manifest, then score what footage there is."""
     if (options.against is None) != (options.videos is None):
         raise ConfigError("--against FOLDER and --videos ROOT go together")
     sign = signer(options.key) if options.key else None
-    viewing = Viewing(options.analysis_hz, options.max_width, options.detector, options.labels)
     findings = examine(options.folder)
     figures = findings.as_json()
     if findings.artifact is None or not findings.ok:
@@ -41,14 +43,26 @@ def run(options: argparse.Namespace) -> int:
             "manifest is as it was"
         )
         return NOT_THE_SAME
+    seen = _viewing(options, findings.artifact)
     figures |= {"signed": _record(options.folder, findings, sign)}
     if options.footage:
-        figures |= {"footage": _footage(options.footage, findings.artifact, viewing)}
+        figures |= {"footage": _footage(options.footage, findings.artifact, seen)}
     if options.against is not None:
-        figures |= {"against": _against(options, findings.artifact, viewing)}
+        figures |= {"against": _against(options, findings.artifact, seen)}
     text = "\n".join((findings.as_text(), *_more(figures)))
     answer(figures, as_json=options.format == "json", text=text)
     return 0
+
+
+def _viewing(options: argparse.Namespace, artifact: Artifact) -> Viewing:
+    """As the footage was seen that the student learnt from, where nobody says otherwise."""
+    learnt = artifact.sampling or Viewing().sampling
+    return Viewing(
+        options.analysis_hz or learnt.analysis_hz,
+        options.max_width or learnt.max_width_px,
+        options.detector,
+        options.labels,
+    )
 
 
 def _record(folder: Path, findings: Findings, sign: Sign | None) -> bool:
@@ -69,7 +83,7 @@ def _record(folder: Path, findings: Findings, sign: Sign | None) -> bool:
 def _footage(paths: Sequence[Path], artifact: Artifact, viewing: Viewing) -> list[dict[str, Any]]:
     student, detector = StudentTerm.of(artifact), viewing.load_detector()
     scores = []
-    for path in _shown(paths, "clip"):
+    for path in _clips(paths):
         scores += [asdict(score) for score in score_clip(path, student, viewing, detector)]
     return scores
 
@@ -107,14 +121,3 @@ def _more(figures: Mapping[str, Any]) -> Iterator[str]:
             f"{found['segments']} segments: rank correlation {found['rank_correlation']:.4f}, {auc}"
             f"{lost}, {found['speed_up']:.2f} times as fast"
         )
-
-
-def _clips(clips: Sequence[Clip]) -> Iterator[Clip]:
-    return _shown(clips, "clip")
-
-
-def _shown(items: Sequence[Any], unit: str) -> Iterator[Any]:
-    with progress_bar(f"scoring {len(items)} {unit}s", len(items), unit) as bar:
-        for item in items:
-            yield item
-            bar.update()

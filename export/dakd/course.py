@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from edge.errors import TrainingError
+from edge.model.student import weights_of
 from edge.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, task_of
+from edge.training.torch_state import restore, state_arrays
 from export.dakd.bags import balanced_batches
-from export.dakd.network import weights_of
 from export.dakd.options import TeacherOptions
 
 CHECKPOINT_EPOCHS = 10
-WEIGHT, OPTIMISER = "weight/", "optimiser/"  # names in a checkpoint
 
 Told = Callable[[int, float], None]
 """Hears how many epochs are done, and the mean loss of the last one."""
@@ -49,7 +49,7 @@ def train(
     task = task_of(f"{task}{options}{seed}", weights_of(learner).values())
     done, loss = 0, math.nan
     if checkpoint and (found := load_checkpoint(checkpoint, task)):
-        _resume(learner, optimiser, found)
+        restore(learner, optimiser, found.arrays)
         done, loss = found.epoch, found.loss
     learner.train()
     for epoch in range(done, options.epochs):
@@ -61,7 +61,8 @@ def train(
         loss = sum(losses) / len(losses)
         told(epoch + 1, loss)
         if checkpoint and (epoch + 1) % CHECKPOINT_EPOCHS == 0:
-            save_checkpoint(checkpoint, _checkpoint(learner, optimiser, task, epoch + 1, loss))
+            arrays = state_arrays(learner, optimiser)
+            save_checkpoint(checkpoint, Checkpoint(task, epoch + 1, epoch + 1, loss, arrays))
     learner.eval()
     return loss
 
@@ -85,26 +86,3 @@ def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> float:
     torch.autograd.backward(loss)
     optimiser.step()
     return value
-
-
-def _checkpoint(
-    learner: nn.Module, optimiser: torch.optim.Optimizer, task: str, epoch: int, loss: float
-) -> Checkpoint:
-    arrays = {f"{WEIGHT}{name}": array for name, array in weights_of(learner).items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        arrays |= {f"{OPTIMISER}{index}/{key}": value.numpy() for key, value in state.items()}
-    return Checkpoint(task, epoch, epoch, loss, arrays)
-
-
-def _resume(learner: nn.Module, optimiser: torch.optim.Optimizer, found: Checkpoint) -> None:
-    held = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
-    learner.load_state_dict(
-        {name.removeprefix(WEIGHT): t for name, t in held.items() if name.startswith(WEIGHT)}
-    )
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in held.items():
-        if name.startswith(OPTIMISER):
-            _, index, key = name.split("/")
-            state.setdefault(int(index), {})[key] = tensor
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": groups})

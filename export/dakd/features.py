@@ -80,16 +80,19 @@ class FeatureSet:
 
 
 def read_backbones(
-    root: Path, backbones: Sequence[str], *, progress: Progress = iter
+    root: Path, backbones: Sequence[str], *, progress: Progress = iter, judged: bool = True
 ) -> FeatureSet:
     """Read the folders; ``progress`` may wrap each folder's files.
 
-    Raises DatasetError where a folder is not as documented, the backbones have no clip in common,
-    or the training clips are not both normal and abnormal ones.
+    Unless ``judged``, there need be no test clips. Raises DatasetError where a folder is not as
+    documented, the backbones have no clip in common, or the training clips are not both normal and
+    abnormal ones.
     """
     if len(set(backbones)) < len(backbones) or not backbones:
         raise DatasetError(f"backbones {', '.join(backbones) or '(none)'}: name each one once")
-    folders = {name: read_features(root / name, progress=progress) for name in backbones}
+    folders = {
+        name: read_features(root / name, progress=progress, judged=judged) for name in backbones
+    }
     _check_alike(root, folders)
     first = folders[backbones[0]]
     left_out = [f"{name}: {why}" for name, folder in folders.items() for why in folder.left_out]
@@ -99,9 +102,10 @@ def read_backbones(
     left_out += [f"train/{name}: no video label" for name in unlabelled]
     train = {name: views for name, views in train.items() if name in first.abnormal}
     abnormal = {name: first.abnormal[name] for name in train}
-    if not test or len(set(abnormal.values())) < 2:
+    if (judged and not test) or len(set(abnormal.values())) < 2:
+        tested = f"{len(test)} test clips, " if judged else ""
         raise DatasetError(
-            f"{root}: {len(test)} test clips, {sum(abnormal.values())} abnormal and "
+            f"{root}: {tested}{sum(abnormal.values())} abnormal and "
             f"{len(abnormal) - sum(abnormal.values())} normal training clips in common: each "
             f"must be at least 1; {VIDEO_LABELS} says which are abnormal; {'; '.join(left_out[:5])}"
         )
@@ -138,7 +142,8 @@ def _joined(
         lacking = [backbone for backbone, folder in clips.items() if name not in folder]
         views = tuple(folder[name] for folder in clips.values() if name in folder)
         if lacking:
-            left_out.append(f"{split}/{name}: not seen by {', '.join(lacking)}")
+            unseen = f"not seen by {', '.join(lacking)} (too short, or not extracted)"
+            left_out.append(f"{split}/{name}: {unseen}")
         elif len({len(view) for view in views}) > 1:
             counts = ", ".join(str(len(view)) for view in views)
             left_out.append(f"{split}/{name}: {counts} segments of the same clip")

@@ -3,7 +3,7 @@
 ::
 
     manifest.json         the format, and the sha256 of the rest
-    training.json         which network, of which backbones, learnt how and from what
+    training.json         which network, of which backbones' features, learnt how and from what
     weights.safetensors   its weights under their state-dict names
 
 Read strictly; appears whole, by renaming.
@@ -26,8 +26,9 @@ from edge.errors import ModelError
 from edge.model.folder import damaged, read_files, read_manifest, sha256, write_folder
 from edge.model.spec import StudentSpec
 from export.dakd.network import NetworkSpec, network_of
+from export.extract.origin import Origin
 
-FORMAT = "vad-distilling-1"
+FORMAT = "vad-distilling-2"
 TRAINING, WEIGHTS = "training.json", "weights.safetensors"
 
 Facts: TypeAlias = Mapping[str, str | int | float]
@@ -39,6 +40,7 @@ class Training:
 
     spec: StudentSpec | NetworkSpec
     backbones: tuple[str, ...]  # whose raw features it reads, in this order
+    origins: tuple[Origin, ...]  # of each backbone's features, as it learnt them
     weights: Weights
     options: Facts  # every constant that it was trained with
     provenance: Facts  # seed, data, versions: for people to read
@@ -60,6 +62,7 @@ def save_training(folder: Path, training: Training) -> None:
         "kind": "student" if isinstance(training.spec, StudentSpec) else "teacher",
         "spec": training.spec.as_json(),
         "backbones": list(training.backbones),
+        "origins": [origin.as_json() for origin in training.origins],
         "widths": list(training.widths),
         "options": dict(training.options),
         "provenance": dict(training.provenance),
@@ -78,6 +81,7 @@ def load_training(folder: Path) -> Training:
         training = Training(
             spec=spec,
             backbones=tuple(map(str, described["backbones"])),
+            origins=tuple(map(Origin.from_json, described["origins"])),
             weights=load(files[WEIGHTS]),
             options=dict(described["options"]),
             provenance=dict(described["provenance"]),
@@ -85,8 +89,9 @@ def load_training(folder: Path) -> Training:
         fits = list(training.widths) == described["widths"]
     except (SafetensorError, LookupError, TypeError, ValueError) as error:
         raise damaged(folder, f"incomplete ({error})") from error
-    if not fits or len(training.widths) != len(training.backbones):
-        raise damaged(folder, "backbones, widths and spec do not belong together")
+    counts = {len(training.widths), len(training.backbones), len(training.origins)}
+    if not fits or len(counts) > 1:
+        raise damaged(folder, "backbones, origins, widths and spec do not belong together")
     try:
         network_of(spec, training.weights)
     except ModelError as error:

@@ -7,10 +7,12 @@ frame has the score of the latest segment that had ended by then, as a live syst
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -24,7 +26,10 @@ AT_ONCE = 64  # windows
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Area under the ROC curve over the frames of all test clips; NaN if all are of one class."""
+    """Area under the ROC curve over the frames of all test clips.
+
+    NaN where it is not defined: all frames are of one class, or there are none.
+    """
 
     whole: float
     live: float
@@ -34,10 +39,20 @@ class Figures:
         both = {"whole": self.whole, "live": self.live}
         return {name: value if np.isfinite(value) else None for name, value in both.items()}
 
+    def as_text(self) -> str:
+        """In percent."""
+        whole, live = (
+            "not defined" if value is None else f"{100 * value:.1f}"
+            for value in self.as_json().values()
+        )
+        return f"AUC {whole} (clips seen whole), {live} (live)"
+
 
 def judge(network: DakdNetwork, features: FeatureSet, *, window: int) -> Figures:
     """Both figures of a network that reads these backbones."""
     clips = features.test.values()
+    if not clips:
+        return Figures(math.nan, math.nan)
     whole = [spread(clip, whole_scores(network, clip.views), ended=False) for clip in clips]
     live = [
         spread(clip, live_scores(network, clip.views, window=window), ended=True) for clip in clips
@@ -64,17 +79,21 @@ def live_scores(network: DakdNetwork, views: Views, *, window: int) -> Floats:
 
 
 def spread(clip: JudgedClip, scores: Floats, *, ended: bool) -> ClipScores:
-    """Scores (m,) of segments as scores of frames; ``ended``: a segment tells when it is over.
+    """Scores (m,) of segments as scores of frames; ``ended``: a segment tells with its last frame.
 
     Before the first one is over nothing is known, and the score is 0.
     """
-    frames = np.arange(len(clip.labels))
-    within = np.searchsorted(clip.starts, frames, side="right") - 1
-    if ended:
-        last = frames == len(frames) - 1  # the last segment ends with the clip
-        within = np.where(last, within, within - 1)
+    begun = _ends(clip) if ended else clip.starts
+    within = np.searchsorted(begun, np.arange(len(clip.labels)), side="right") - 1
     padded = np.r_[scores, 0.0].astype(np.float64)  # -1, before the first, is the last place
     return ClipScores(clip.labels, padded[within])
+
+
+def _ends(clip: JudgedClip) -> npt.NDArray[np.intp]:
+    """The last frame of each segment, (m,); the last segment is as long as the first."""
+    last = len(clip.labels) - 1
+    length = clip.starts[1] - clip.starts[0] if len(clip.starts) > 1 else last + 1
+    return np.asarray(np.minimum(np.r_[clip.starts[1:], clip.starts[-1] + length] - 1, last))
 
 
 def _scores(network: DakdNetwork, views: Sequence[Tensor]) -> Floats:

@@ -14,8 +14,8 @@ from edge.domain.boxes import Floats
 from edge.domain.weights import Weights
 from edge.errors import ModelError
 from edge.model.dakd import DakdNetwork, DakdStudent, Projection
-from edge.model.spec import StudentSpec, check_weights
-from edge.model.student import make_student
+from edge.model.spec import StudentSpec
+from edge.model.student import load_weights, make_student, weights_of
 from edge.model.tam import COMPONENTS, Component, TemporalAggregation
 from export.dakd.features import FeatureSet
 from export.dakd.temporal import TEMPORAL, TemporalName
@@ -48,6 +48,8 @@ class NetworkSpec:
             raise _unusable(f"temporal part {self.temporal!r} is none of {get_args(TemporalName)}")
         if not self.components or not set(self.components) <= set(COMPONENTS):
             raise _unusable(f"attention {self.components} is no choice of {COMPONENTS}")
+        if self.temporal == "tam" and set(self.components) == {"cross"} and len(self.widths) == 1:
+            raise _unusable("attention of cross alone needs a second backbone to look across to")
 
     def as_json(self) -> dict[str, Any]:
         """Only JSON types; ``from_json`` restores it."""
@@ -82,12 +84,6 @@ def standardise(network: DakdNetwork, features: FeatureSet) -> None:
         projection.input_scale.copy_(torch.from_numpy(np.where(spread > TINY, spread, 1.0)))
 
 
-def weights_of(network: nn.Module) -> dict[str, Floats]:
-    """A copy of all weights under their state-dict names, float32."""
-    state = network.state_dict().items()
-    return {name: tensor.detach().numpy().astype(np.float32, copy=True) for name, tensor in state}
-
-
 def network_of(spec: NetworkSpec | StudentSpec, weights: Weights) -> DakdNetwork:
     """The network with these weights, ready to score.
 
@@ -100,11 +96,7 @@ def network_of(spec: NetworkSpec | StudentSpec, weights: Weights) -> DakdNetwork
             raise _unusable(f"a student with head {spec.head} is not distilled here")
     else:
         built = make_network(spec, seed=0)
-    state = built.state_dict()
-    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    check_weights(weights, shapes, where="dakd")
-    for name, tensor in state.items():
-        tensor.copy_(torch.from_numpy(np.array(weights[name])))
+    load_weights(built, weights, where="dakd")
     network = built.network if isinstance(built, DakdStudent) else built
     assert isinstance(network, DakdNetwork)
     return network.eval()

@@ -123,8 +123,8 @@ class Learner(nn.Module):
     leave the scores only that layer's 32 weights to learn with: after 100 epochs on a few dozen
     training videos they fit the soft labels no better than chance does.
 
-    The classes are those of the soft labels: the raw scores of a teacher of few videos may all
-    lie below ``delta``, and in a normal video every segment is known to be normal.
+    The classes are those of the scaled soft labels: the raw scores of a teacher of few videos may
+    all lie below ``delta``, and in a normal video every segment is known to be normal.
     """
 
     def __init__(
@@ -140,13 +140,10 @@ class Learner(nn.Module):
         self.network, self.options, self.bags, self.teaching = network, options, bags, teaching
         if teaching is None:
             return
-        self.labels = soft_labels(
-            teaching.scores,
-            bags.counted,
-            bags.abnormal,
-            epsilon=options.epsilon,
-            min_max=options.min_max,
-        )
+        said = (teaching.scores, bags.counted, bags.abnormal)
+        self.labels = soft_labels(*said, epsilon=options.epsilon, min_max=options.min_max)
+        scaled = soft_labels(*said, epsilon=options.epsilon, min_max=True)
+        self.anomalous = scaled > options.delta
         widths = (teaching.aggregated.shape[2], network.fc1.in_features)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -176,7 +173,7 @@ class Learner(nn.Module):
         return contrast(
             self.of_teacher(self.teaching.aggregated[rows, :length][real]),
             self.of_student(aggregated[real]),
-            self.labels[rows, :length][real] > self.options.delta,
+            self.anomalous[rows, :length][real],
             tau=self.options.tau,
         )
 

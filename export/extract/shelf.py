@@ -1,8 +1,15 @@
 """Where extracted features are kept: a feature folder, and the record of how they were made.
 
+::
+
+    FOLDER/extract.json                 how all of them were made
+    FOLDER/footage/SPLIT/NAME.sha256    of which footage a clip's were made: `Video.fingerprint`
+    FOLDER/...                          a folder as ``edge.evaluation.feature_folder`` documents it
+
 ``extract.json`` stands before the first features do. Whoever would add features made otherwise is
 refused, and so is a neighbour that was extracted from footage seen otherwise: their segments would
-not be the same. A clip is there when its file is, for files appear whole.
+not be the same. A clip is there when its features are, for files appear whole; other footage of
+its name is refused, and so are other labels.
 """
 
 from __future__ import annotations
@@ -19,7 +26,7 @@ from edge.atomic import write_atomically
 from edge.domain.boxes import Floats
 from edge.errors import DatasetError
 from edge.evaluation.feature_folder import Kind
-from export.extract.videos import Video
+from export.extract.videos import Video, Videos
 
 FORMAT = "vad-extract-1"
 RECORD, DATASET = "extract.json", "dataset.json"
@@ -45,6 +52,24 @@ class Shelf:
                 "kinds are never mixed: name another --out, or take the folder away"
             )
 
+    def check(self, videos: Videos) -> None:
+        """Raise DatasetError where other footage or other labels are here under these names."""
+        for path in videos.annotations:
+            kept = _read(self._labels(path)) or {}
+            if not kept.items() <= (_read(path) or {}).items():
+                raise DatasetError(
+                    f"{self._labels(path)}: says something else than {path}: for another data set "
+                    f"name another --out; if they are corrected, take {self._labels(path)} away"
+                )
+        for video in filter(self.holds, videos.clips):
+            mark = self._mark(video)
+            if not mark.exists() or mark.read_bytes() != video.fingerprint().encode():
+                raise DatasetError(
+                    f"{self._path(video)}: was made of other footage than {video.path}: for "
+                    f"another data set name another --out; to extract {video} anew, take the "
+                    "former away"
+                )
+
     def begin(self, annotations: Iterable[Path]) -> None:
         """Write the record and copy the label files.
 
@@ -56,7 +81,7 @@ class Shelf:
                 content = path.read_bytes()
             except OSError as error:
                 raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
-            write_atomically(self._folder / "annotations" / path.name, content)
+            write_atomically(self._labels(path), content)
 
     def holds(self, video: Video) -> bool:
         """Whether the features of a video are there."""
@@ -65,12 +90,19 @@ class Shelf:
     def put(self, video: Video, rows: Floats, segment_frames: int | None) -> None:
         """Keep (m, d) of one video; raises StorageError, and then nothing of it is there."""
         self._declare(segment_frames)
+        write_atomically(self._mark(video), video.fingerprint().encode())
         buffer = io.BytesIO()
         np.save(buffer, rows)
         write_atomically(self._path(video), buffer.getvalue())
 
     def _path(self, video: Video) -> Path:
         return self._folder / "features" / video.split / f"{video.name}.npy"
+
+    def _mark(self, video: Video) -> Path:
+        return self._folder / "footage" / video.split / f"{video.name}.sha256"
+
+    def _labels(self, given: Path) -> Path:
+        return self._folder / "annotations" / given.name
 
     def _declare(self, segment_frames: int | None) -> None:
         """Say how long segments are, before the first that may be longer is there."""
@@ -85,9 +117,9 @@ class Shelf:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """How the features of a folder were made; None where nothing says so.
+    """How the features of a folder were made, as it was written; None where nothing says so.
 
-    Raises DatasetError where what is written there cannot be read.
+    Raises DatasetError where it cannot be read.
     """
     return _read(folder / RECORD)
 

@@ -12,11 +12,13 @@ from edge.errors import ConfigError
 from edge.ingest.feed import read_frames
 from edge.ingest.file import FileSource
 from edge.ingest.source import Pictures
+from edge.model.artifact import Sampling
 from edge.perception.detector import Detector
 from edge.perception.network import Network
 from edge.perception.perception import Percept, Perception
 from edge.perception.tracker import TrackerSettings
 
+ANALYSIS_HZ = 5.0  # as on a host by default
 BEGIN_CONFIDENCE = 0.25  # from which on a detection begins a track, as on a host by default
 
 
@@ -24,7 +26,7 @@ BEGIN_CONFIDENCE = 0.25  # from which on a detection begins a track, as on a hos
 class Viewing:
     """How footage is looked at; equal viewings of equal footage show the same."""
 
-    analysis_hz: float = 10.0  # frames a second; slower footage is seen whole
+    analysis_hz: float = ANALYSIS_HZ  # frames a second; slower footage is seen whole
     max_width_px: int = 640  # of an analysed frame
     detector: Path | None = None  # ONNX; None: whatever moves is an object
     labels: Path | None = None  # of the detector, one class name a line
@@ -33,6 +35,11 @@ class Viewing:
         """Refuse labels of nothing."""
         if self.labels is not None and self.detector is None:
             raise ConfigError("--labels goes with --detector FILE: motion knows no classes")
+
+    @property
+    def sampling(self) -> Sampling:
+        """What of it is told to whoever must see alike."""
+        return Sampling(self.analysis_hz, self.max_width_px)
 
     def load_detector(self) -> Detector | None:
         """The network that finds objects; raises ModelError where it cannot be used."""

@@ -82,8 +82,8 @@ def _lesson(
     try:
         pictures = gather(video.path, shown, detector=detector)
     except SourceError as error:
-        say(f"left out {error}")
-        pictures = []
+        say(f"left out {error}")  # and not kept: it may be mended, and the lesson asked for again
+        return taught([], teacher)
     lesson = taught(pictures, teacher)
     kept.keep(video.name, lesson)
     return lesson

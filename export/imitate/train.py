@@ -20,11 +20,10 @@ from edge.errors import TrainingError
 from edge.features.embedding import Picture
 from edge.model.backbone import BackboneSpec
 from edge.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, task_of
+from edge.training.torch_state import restore, state_arrays
 from export.imitate.fidelity import Yardstick
 from export.imitate.lessons import Lesson
 from export.imitate.network import Imitator
-
-WEIGHT, OPTIMISER = "weight/", "optimiser/"  # names in a checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,13 @@ class Apprenticeship:
         """
         task = self._task()
         if found := load_checkpoint(checkpoint, task):
-            self._resume(found)
+            restore(self._imitator, self._optimiser, found.arrays)
+            self.epoch, self.steps, self.loss = found.epoch, found.steps, found.loss
         while self.epoch < self._plan.epochs:
             self._run_epoch()
-            save_checkpoint(checkpoint, self._checkpoint(task))
+            arrays = state_arrays(self._imitator, self._optimiser)
+            found = Checkpoint(task, self.epoch, self.steps, self.loss, arrays)
+            save_checkpoint(checkpoint, found)
             on_epoch(self.loss)
         self._imitator.eval()
 
@@ -113,26 +115,6 @@ class Apprenticeship:
         shown: list[npt.NDArray[Any]] = [*self._lesson.pictures, self._lesson.embeddings]
         spec = replace(self._spec, precision="fp32")  # in which it is trained, whatever it becomes
         return task_of(f"{self._plan}{spec}", [*start, *shown])
-
-    def _checkpoint(self, task: str) -> Checkpoint:
-        arrays = {f"{WEIGHT}{k}": v.numpy() for k, v in self._imitator.state_dict().items()}
-        for index, state in self._optimiser.state_dict()["state"].items():
-            arrays |= {f"{OPTIMISER}{index}/{key}": v.numpy() for key, v in state.items()}
-        return Checkpoint(task, self.epoch, self.steps, self.loss, arrays)
-
-    def _resume(self, found: Checkpoint) -> None:
-        weights: dict[str, Tensor] = {}
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, array in found.arrays.items():
-            if name.startswith(WEIGHT):
-                weights[name.removeprefix(WEIGHT)] = torch.from_numpy(array)
-            else:
-                _, index, key = name.split("/")
-                state.setdefault(int(index), {})[key] = torch.from_numpy(array)
-        self._imitator.load_state_dict(weights)
-        groups = self._optimiser.state_dict()["param_groups"]
-        self._optimiser.load_state_dict({"state": state, "param_groups": groups})
-        self.epoch, self.steps, self.loss = found.epoch, found.steps, found.loss
 
 
 def stacked(pictures: list[Picture], spec: BackboneSpec) -> Tensor:

@@ -15,8 +15,8 @@ import numpy as np
 
 from edge.domain.segment import SCENE_SEGMENT_FRAMES
 from edge.model.artifact import Artifact, Eyes
+from export.extract.watch import ANALYSIS_HZ
 
-ANALYSIS_HZ = 5.0  # of a camera by default
 PICTURE_PX, OBJECT_PX = (360, 640), (128, 64)  # height and width: a frame as analysed, a person
 ROUNDS, WARM_UP = 30, 3
 

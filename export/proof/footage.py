@@ -28,7 +28,7 @@ class Onlooker:
 
     def __init__(self, student: StudentTerm) -> None:
         """Raises ConfigError for a student whose scores depend on what a camera has learnt."""
-        if student.spec.head != "dakd":
+        if not student.spec.brings_its_measure:
             raise ConfigError(
                 f"student {student.version}: a {student.spec.head} student reads features as each "
                 "camera standardises them, so footage alone has no score: try `vad-edge fit`"

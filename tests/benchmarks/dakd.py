@@ -21,9 +21,10 @@ from edge.evaluation.synthetic import write_dataset
 from edge.ingest.synthetic import Street, StreetOptions
 
 SCENES = (0, 1, 2)
-CLIP_S = 40.0
+CLIP_S, WIDTH_PX, HEIGHT_PX = 30.0, 320, 180
 HZ = 10.0
-NORMAL_CLIPS, ODD_CLIPS, TEST_CLIPS = 5, 5, 4  # of each scene
+NORMAL_CLIPS, ODD_CLIPS, TEST_CLIPS = 16, 16, 6  # of each scene; of a third of them a teacher
+# learns every video by heart: its loss falls to 0.002 in a hundred epochs, and it tells nothing
 ANOMALIES = ("running", "cycling", "vehicle")
 LABELS = Path("annotations", "test_frame_labels.json")
 VIDEO_LABELS = Path("annotations", "train_video_labels.json")
@@ -40,7 +41,7 @@ def main() -> None:
     looked_at = ["--videos", videos, "--view", "objects", "--analysis-hz", HZ, "--out", features]
     _export("extract", *looked_at, "--backbones", "descriptors", *backbones)
     names = ["descriptors", *(path.name for path in backbones)]
-    seen = ["--features", features, "--backbones", ",".join(names), "--student", names[1]]
+    seen = ["--features", features, "--backbones", *names, "--student", names[1]]
     _export("ablate", *seen, "--seeds", options.seeds, "--format", "json")
 
 
@@ -74,6 +75,8 @@ def _street(scene: int, clip: int, *, odd: bool) -> Street:
         StreetOptions(
             scene_seed=scene,
             seed=1000 * scene + clip,
+            width_px=WIDTH_PX,
+            height_px=HEIGHT_PX,
             duration_s=CLIP_S,
             fps=HZ,
             anomalies=ANOMALIES if odd else (),

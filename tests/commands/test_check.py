@@ -1,7 +1,9 @@
 import pytest
 
 from edge.commands.check import DID_NOT_ANSWER
+from edge.model.artifact import Sampling, save_artifact
 from edge.terminal import WRONG_INPUT
+from tests.fakes.students import artifact
 from tests.fakes.words import save_tiny_words
 from tests.system.broker import free_port
 
@@ -35,6 +37,18 @@ def test_what_is_missing_is_named_beside_what_does(shell):
     assert "FAIL  camera gone: " in out
     assert "gone.mkv is no file: check the path" in out
     assert "camera off" not in out
+
+
+def test_a_camera_that_its_student_sees_too_rarely_is_warned_of(shell):
+    student = artifact("dakd", sampling=Sampling(10.0, 640))
+    save_artifact(shell.folder / "street", student)
+    code, figures = shell.json("check", "-c", shell.street(exported_student="{folder: street}"))
+    assert code == 0
+    found = {each["what"]: each["found"] for each in figures["findings"]}
+    assert (
+        "WARNING: analysis_hz is 5, but its exported student learnt at 10"
+        in (found["camera street"])
+    )
 
 
 def test_passwords_are_never_printed(shell, monkeypatch):

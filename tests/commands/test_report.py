@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from edge.commands.report import answer, progress_bar
+from edge.commands.report import answer, progress_bar, shown
 
 
 def test_json_is_one_line_with_words_as_they_are(capsys):
@@ -25,4 +25,9 @@ def test_what_is_no_number_is_never_printed_as_json():
 def test_a_bar_is_shown_on_terminals_alone(capsys):
     with progress_bar("learning", 10, "s") as bar:
         bar.update(5)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_is_shown_comes_one_after_the_other(capsys):
+    assert list(shown([3, 1, 2], "scoring", "clip")) == [3, 1, 2]
     assert capsys.readouterr() == ("", "")

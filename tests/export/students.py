@@ -1,6 +1,9 @@
 """Training folders with random weights, and what a command says."""
 
 import json
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -8,32 +11,56 @@ from edge.domain.truth import FrameTruth
 from edge.evaluation.synthetic import write_video
 from edge.features import scene_segment
 from edge.features.embedding import Look, embedding_spec
+from edge.model.artifact import Sampling
 from edge.model.spec import StudentSpec
 from edge.model.student import make_student, weights_of
 from export.cli import main
 from export.dakd.folder import Training, save_training
+from export.extract.origin import Origin
+from tests.fakes.backbones import tiny_backbone
 
 WIDTH = 8  # of the tiny backbone
 DESCRIPTORS = sum(len(spec) for spec in scene_segment.SPECS)
 FPS = 10.0
 
 
+@lru_cache
+def usual_eyes():
+    """What tests look through if nothing else is said; equal wherever it is made."""
+    with TemporaryDirectory() as folder:
+        return tiny_backbone(Path(folder) / "eyes", width=WIDTH)
+
+
+def origin(backbone=None, view="picture"):
+    """Of the features that a backbone, or nobody, gave of footage at ``FPS``."""
+    sampling = Sampling(FPS, 640)
+    if backbone is None:
+        versions = tuple(spec.spec_version for spec in scene_segment.SPECS)
+        return Origin(versions, sampling, backbone=None, look=None, detector="motion")
+    look = Look.of(view, backbone)
+    versions = (embedding_spec(backbone, look).spec_version,)
+    return Origin(versions, sampling, backbone.version, look, None)
+
+
 def training_folder(
-    folder, *, inputs=WIDTH, backbones=("eyes",), window=4, seed=1, loud=1.0, **spec
+    folder, *, inputs=WIDTH, name="eyes", view="picture", window=4, seed=1, loud=1.0, **spec
 ):
-    """A dakd student; ``loud``: how far its scores are apart."""
+    """A dakd student, of descriptors if it has as many inputs.
+
+    ``loud``: how far its scores are apart.
+    """
+    learnt = origin() if inputs == DESCRIPTORS else origin(usual_eyes(), view)
     spec = StudentSpec("dakd", inputs, window=window, hidden=16, attention_heads=2, reach=3, **spec)
     weights = weights_of(make_student(spec, seed=seed))
     weights["network.fc3.weight"] = weights["network.fc3.weight"] * np.float32(loud)
     options, provenance = {"tau": 10.0}, {"seed": seed, "teacher": "large"}
-    save_training(folder, Training(spec, tuple(backbones), weights, options, provenance))
+    save_training(folder, Training(spec, (name,), (learnt,), weights, options, provenance))
     return folder
 
 
 def features_folder(folder, backbone, *, lengths=(9, 12, 6), view="picture"):
     """What extraction leaves of a backbone, with drawn values; (m, d) by clip."""
-    look = Look.of(view, backbone)
-    spec = embedding_spec(backbone, look)
+    spec = embedding_spec(backbone, Look.of(view, backbone))
     rng = np.random.default_rng(5)
     clips = {}
     for number, length in enumerate(lengths):
@@ -41,12 +68,7 @@ def features_folder(folder, backbone, *, lengths=(9, 12, 6), view="picture"):
         path.parent.mkdir(parents=True, exist_ok=True)
         clips[path.stem] = rng.normal(size=(length, len(spec))).astype(np.float32)
         np.save(path, clips[path.stem])
-    record = {
-        "format": "vad-extract-1",
-        "backbone": {"name": backbone.spec.name, "version": backbone.version},
-        "look": {"view": look.view, "frames": look.frames},
-        "spec_versions": [spec.spec_version],
-    }
+    record = {"format": "vad-extract-1", **origin(backbone, view).as_json()}
     (folder / "extract.json").write_text(json.dumps(record))
     return clips
 

@@ -6,17 +6,26 @@ import pytest
 
 from edge.errors import ModelError
 from edge.model import signature
-from edge.model.artifact import load_artifact
+from edge.model.artifact import Sampling, load_artifact
 from edge.model.folder import sha256
 from edge.model.spec import StudentSpec
-from edge.model.student import predict
+from edge.model.student import predict, weights_of
 from edge.scoring.student import StudentTerm
 from edge.wire.keys import public_pem, secret_pem, write_once
 from export.commands import onnx as onnx_command
 from export.dakd.folder import Training, save_training
-from export.dakd.network import NetworkSpec, make_network, weights_of
+from export.dakd.network import NetworkSpec, make_network
 from export.proof.golden import drawn_segments, real_segments
-from tests.export.students import DESCRIPTORS, WIDTH, command, features_folder, training_folder
+from tests.export.students import (
+    DESCRIPTORS,
+    FPS,
+    WIDTH,
+    command,
+    features_folder,
+    origin,
+    training_folder,
+    usual_eyes,
+)
 from tests.fakes.backbones import tiny_backbone
 
 cryptography = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
@@ -31,12 +40,12 @@ def backbone(tmp_path):
 @pytest.mark.parametrize("view", ["picture", "objects"])
 def test_a_host_takes_what_is_exported_and_it_scores_as_trained(tmp_path, capsys, backbone, view):
     width = WIDTH * (2 if view == "objects" else 1)
-    training = training_folder(tmp_path / "training", inputs=width)
+    training = training_folder(tmp_path / "training", inputs=width, view=view)
     clips = features_folder(tmp_path / "seen" / "eyes", backbone, view=view)
     said = command(
         capsys,
         *("onnx", training, "--out", tmp_path / "student"),
-        *("--backbone", backbone.folder, "--view", view, "--features", tmp_path / "seen"),
+        *("--backbone", backbone.folder, "--features", tmp_path / "seen"),
     )
     student = StudentTerm.of(load_artifact(tmp_path / "student"))
     assert student.eyes.look.view == view
@@ -52,7 +61,7 @@ def test_a_host_takes_what_is_exported_and_it_scores_as_trained(tmp_path, capsys
 
 
 def test_a_student_of_descriptors_needs_no_backbone(tmp_path, capsys):
-    training = training_folder(tmp_path / "training", inputs=DESCRIPTORS, backbones=["descriptors"])
+    training = training_folder(tmp_path / "training", inputs=DESCRIPTORS, name="descriptors")
     command(capsys, "onnx", training, "--out", tmp_path / "student")
     student = StudentTerm.of(load_artifact(tmp_path / "student"))
     assert student.eyes is None
@@ -105,7 +114,37 @@ def test_drawn_segments_are_of_the_size_that_the_student_expects():
     np.testing.assert_allclose(drawn.std(axis=(0, 1)), scale, atol=0.5)
 
 
-def test_features_of_another_view_or_backbone_are_refused(tmp_path, capsys, backbone):
+@pytest.mark.parametrize("view", ["picture", "objects"])
+def test_another_backbone_than_it_learnt_to_look_through_is_refused(tmp_path, capsys, view):
+    """Its features were never seen here; what it learnt, it says itself."""
+    width = WIDTH * (2 if view == "objects" else 1)
+    training = training_folder(tmp_path / "training", inputs=width, view=view)
+    other = tiny_backbone(tmp_path / "eyes", width=WIDTH, seed=9)
+    arguments = ["onnx", training, "--out", tmp_path / "student", "--backbone", other.folder]
+    refused = command(capsys, *arguments, code=2)
+    assert f"learnt scene-embedding {view} x4 by" in refused
+    assert "name the very eyes" in refused
+    assert not (tmp_path / "student").exists()
+
+
+def test_a_student_says_which_backbone_it_wants(tmp_path, capsys, backbone):
+    training = training_folder(tmp_path / "training")
+    refused = command(capsys, "onnx", training, "--out", tmp_path / "student", code=2)
+    assert "name --backbone FOLDER: the student looks through eyes" in refused
+    training = training_folder(tmp_path / "blind", inputs=DESCRIPTORS, name="descriptors")
+    eyes = ["--backbone", backbone.folder]
+    refused = command(capsys, "onnx", training, "--out", tmp_path / "student", *eyes, code=2)
+    assert "reads descriptors; leave it out" in refused
+
+
+def test_how_its_footage_was_sampled_travels_along(tmp_path, capsys):
+    training = training_folder(tmp_path / "training", inputs=DESCRIPTORS)
+    command(capsys, "onnx", training, "--out", tmp_path / "student")
+    artifact = load_artifact(tmp_path / "student")
+    assert artifact.sampling == StudentTerm.of(artifact).sampling == Sampling(FPS, 640)
+
+
+def test_golden_segments_of_another_view_or_backbone_are_refused(tmp_path, capsys, backbone):
     training = training_folder(tmp_path / "training")
     features_folder(tmp_path / "eyes-seen", backbone, view="objects")
     other = tiny_backbone(tmp_path / "other", width=WIDTH, seed=9)
@@ -117,7 +156,7 @@ def test_features_of_another_view_or_backbone_are_refused(tmp_path, capsys, back
             *("--backbone", backbone.folder, "--features", tmp_path / seen),
             code=2,
         )
-        assert "--backbone and --view that the student learnt with" in refused
+        assert "holds others than the student learnt: spec_versions" in refused
     assert not (tmp_path / "student").exists()
 
 
@@ -135,7 +174,8 @@ def test_a_student_of_another_width_is_refused(tmp_path, capsys, backbone):
 def test_a_teacher_is_no_student(tmp_path, capsys):
     spec = NetworkSpec((8, 6), hidden=16, attention_heads=2)
     weights = weights_of(make_network(spec, seed=0))
-    save_training(tmp_path / "teacher", Training(spec, ("a", "b"), weights, {}, {}))
+    both = (origin(), origin(usual_eyes()))
+    save_training(tmp_path / "teacher", Training(spec, ("a", "b"), both, weights, {}, {}))
     refused = command(capsys, "onnx", tmp_path / "teacher", "--out", tmp_path / "x", code=2)
     assert "holds a teacher" in refused
 
@@ -226,18 +266,16 @@ def test_a_damaged_training_is_refused(tmp_path, capsys, name, damage):
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--view", "objects"], "--view goes with --backbone"),
-        (["--features", "."], "extract.json"),
-        (["--key", "nobody.pem"], "nobody.pem"),
-    ],
-)
-def test_a_wrong_command_line_is_refused(tmp_path, capsys, monkeypatch, arguments, says):
-    monkeypatch.chdir(tmp_path)
-    training = training_folder(tmp_path / "training", inputs=DESCRIPTORS, backbones=["."])
-    assert says in command(capsys, "onnx", training, "--out", "x", *arguments, code=2)
+def test_features_of_unknown_origin_give_no_golden_segments(tmp_path, capsys):
+    training = training_folder(tmp_path / "training", inputs=DESCRIPTORS)
+    seen = ["--out", tmp_path / "x", "--features", tmp_path]
+    assert "no extract.json" in command(capsys, "onnx", training, *seen, code=1)
+
+
+def test_a_key_that_is_not_there_is_refused(tmp_path, capsys):
+    training = training_folder(tmp_path / "training", inputs=DESCRIPTORS)
+    key = ["--out", tmp_path / "x", "--key", tmp_path / "nobody.pem"]
+    assert "nobody.pem" in command(capsys, "onnx", training, *key, code=2)
 
 
 def test_nothing_is_overwritten(tmp_path, capsys):

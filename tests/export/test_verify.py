@@ -55,8 +55,9 @@ def exported(tmp_path, original):
 def export(tmp_path, name="student", *, view="picture", **training):
     backbone = tiny_backbone(tmp_path / f"{name}-eyes", width=WIDTH)
     inputs = WIDTH * (2 if view == "objects" else 1)
-    training = training_folder(tmp_path / f"{name}-training", inputs=inputs, **training)
-    eyes = ["--backbone", str(backbone.folder), "--view", view]
+    folder = tmp_path / f"{name}-training"
+    training = training_folder(folder, inputs=inputs, view=view, **training)
+    eyes = ["--backbone", str(backbone.folder)]
     assert main(["onnx", str(training), "--out", str(tmp_path / name), *eyes]) == 0
     return tmp_path / name
 
@@ -238,11 +239,28 @@ def test_footage_is_scored_as_the_extracted_features_would_be(tmp_path, capsys, 
     measure = Embeddings(student.eyes.backbone, view).begin()
     rows = [measure(seen) for seen in Watch(clip, Viewing(FPS), detector=None)]
     expected = student.scores(np.stack([row for row in rows if row is not None]))
-    said = command(capsys, "verify", folder, "--footage", clip, "--analysis-hz", FPS)["footage"]
+    said = command(capsys, "verify", folder, "--footage", clip)["footage"]
     assert [one["clip"] for one in said] == ["clip.mkv"] * 5
     assert [one["time_s"] for one in said] == pytest.approx([1.5 + 1.6 * k for k in range(5)])
     np.testing.assert_allclose([one["score"] for one in said], expected, atol=1e-6)
     assert np.ptp(expected) > 1e-3
+
+
+def test_footage_is_sampled_as_the_student_learnt_unless_somebody_says_otherwise(exported, capsys):
+    clip = video(exported / "clip.mkv")
+    found = command(capsys, "verify", exported, "--footage", clip, "--analysis-hz", 5)["footage"]
+    assert [one["time_s"] for one in found] == pytest.approx([3.0, 6.2])
+    manifest = manifest_of(exported)
+    assert manifest["sampling"] == {"analysis_hz": FPS, "max_width_px": 640}
+    del manifest["sampling"]
+    (exported / "manifest.json").write_text(json.dumps(manifest))
+    assert command(capsys, "verify", exported, "--footage", clip)["footage"] == found
+
+
+def test_labels_without_a_detector_are_refused_before_anything_is_written(exported, capsys):
+    before = (exported / "manifest.json").read_bytes()
+    assert "--labels goes with" in command(capsys, "verify", exported, "--labels", "x", code=2)
+    assert (exported / "manifest.json").read_bytes() == before
 
 
 def test_a_student_of_descriptors_scores_footage_too(tmp_path, capsys):
@@ -275,9 +293,7 @@ def clips(tmp_path):
 
 
 def test_an_export_loses_nothing_against_itself(exported, clips, capsys):
-    said = command(
-        capsys, "verify", exported, "--against", exported, "--videos", clips, "--analysis-hz", FPS
-    )["against"]
+    said = command(capsys, "verify", exported, "--against", exported, "--videos", clips)["against"]
     assert said["rank_correlation"] == pytest.approx(1)
     assert said["auc_loss_points"] == 0
     assert said["segments"] == 10
@@ -291,9 +307,7 @@ def test_another_student_is_told_apart_and_clips_that_do_not_fit_are_named(
     told = json.loads(path.read_text())
     path.write_text(json.dumps({**told, "b": told["b"][:-1]}))
     other = export(tmp_path, "other", seed=7, loud=30.0)
-    said = command(
-        capsys, "verify", exported, "--against", other, "--videos", clips, "--analysis-hz", FPS
-    )["against"]
+    said = command(capsys, "verify", exported, "--against", other, "--videos", clips)["against"]
     assert said["rank_correlation"] < 0.999
     assert said["segments"] == 5
     assert "80 frames, but 79 labels" in said["left_out"][0]

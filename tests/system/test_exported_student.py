@@ -117,17 +117,19 @@ def film(folder: Path) -> list[Path]:
     return paths
 
 
-def train(folder: Path, rows: np.ndarray) -> None:
+def train(folder: Path, features: Path, rows: np.ndarray) -> None:
     """Nobody has: the weights are random. But it knows what is usual in the street's colours."""
     from edge.model.student import make_student, weights_of
     from export.dakd.folder import Training, save_training
+    from export.extract.origin import read_origin
 
     spec = StudentSpec("dakd", WIDTH, window=WINDOW, hidden=16, attention_heads=2, reach=3)
     weights = weights_of(make_student(spec, seed=2))
     weights["network.projections.0.input_mean"] = rows.mean(axis=0)
     weights["network.projections.0.input_scale"] = rows.std(axis=0)
     weights["network.fc3.weight"] = weights["network.fc3.weight"] * np.float32(3)
-    save_training(folder, Training(spec, ("eyes",), weights, {}, {"seed": 2}))
+    learnt = read_origin(features)
+    save_training(folder, Training(spec, ("eyes",), (learnt,), weights, {}, {"seed": 2}))
 
 
 def extracted(folder: Path, clip: Path) -> np.ndarray:
@@ -165,7 +167,7 @@ def export(folder: Path) -> None:
 
 def listed(folder: Path, clips: Sequence[Path]) -> list[list[float]]:
     """By clip: what verification says of every segment."""
-    told = ["--footage", *clips, "--analysis-hz", HZ, "--key", folder / "secret.pem"]
+    told = ["--footage", *clips, "--key", folder / "secret.pem"]
     scores = command("export.cli", "verify", folder / "student", *told)["footage"]
     names = [clip.name for clip in clips]
     return [[one["score"] for one in scores if one["clip"] == name] for name in names]
@@ -174,7 +176,8 @@ def listed(folder: Path, clips: Sequence[Path]) -> list[list[float]]:
 def test_a_host_says_live_what_verification_lists(tmp_path: Path) -> None:
     clip, *begun_later = film(tmp_path)
     tiny_backbone(tmp_path / "eyes", width=WIDTH)
-    train(tmp_path / "training", extracted(tmp_path, begun_later[0]))
+    rows = extracted(tmp_path, begun_later[0])
+    train(tmp_path / "training", tmp_path / "seen" / "eyes", rows)
     export(tmp_path)
     expected, *later = listed(tmp_path, begun_later)
     with Mosquitto(tmp_path) as broker:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from export.cli import main
-from tests.export.dakd.toy import toy, write
+from tests.export.dakd.toy import origin, toy, write
 
 pytest.importorskip("torch")
 folder_room = pytest.importorskip("export.dakd.folder")
@@ -22,7 +22,7 @@ def root(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def teacher(root: Path, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("teacher") / "out"
-    arguments = ["--features", str(root), "--backbones", "a,b,c", "--out", str(out)]
+    arguments = ["--features", str(root), "--backbones", "a", "b", "c", "--out", str(out)]
     assert main(["teacher", *arguments, *SHORT]) == 0
     return out
 
@@ -35,6 +35,7 @@ def distil(root: Path, out: Path, *more: str) -> int:
 def test_a_teacher_is_stored_with_what_it_was_made_of(teacher: Path):
     training = load_training(teacher)
     assert training.backbones == ("a", "b", "c")
+    assert training.origins == (origin("a"), origin("b"), origin("c"))
     assert training.options["epochs"] == 2
     assert training.options["weight_decay"] == 1e-3
     assert training.provenance["seed"] == 0
@@ -55,6 +56,7 @@ def test_a_student_is_distilled(root: Path, teacher: Path, tmp_path: Path, capsy
     assert training.spec.causal
     assert training.options["min_max"] is False
     assert training.provenance["teacher"] == "a, b, c"
+    assert training.origins == (origin("b"),)
 
 
 def test_a_student_alone_needs_no_teacher(root: Path, tmp_path: Path, capsys):
@@ -84,6 +86,79 @@ def test_a_teacher_of_other_features_is_refused(teacher: Path, tmp_path: Path, c
     assert "widths (10, 8, 12)" in capsys.readouterr().err
 
 
+def changed(folder: Path, **fields) -> None:
+    path = folder / "extract.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_a_teacher_of_another_backbones_features_is_refused(teacher: Path, tmp_path: Path, capsys):
+    """They are as wide, and of as many clips: only their version tells."""
+    root = write(tmp_path / "features", toy(train=8, test=4))
+    changed(root / "c", spec_versions=["scene-embedding picture x4 by c-2"])
+    assert distil(root, tmp_path / "out", "--teacher", str(teacher)) == 2
+    said = capsys.readouterr().err
+    assert "holds of c: spec_versions" in said
+    assert "by c-2" in said
+
+
+def test_features_of_footage_sampled_otherwise_are_refused(teacher: Path, tmp_path: Path, capsys):
+    root = write(tmp_path / "features", toy(train=8, test=4))
+    changed(root / "c", footage={"analysis_hz": 10.0, "max_width_px": 640})
+    arguments = ["--features", str(root), "--backbones", "a", "c", "--out", str(tmp_path / "out")]
+    assert main(["teacher", *arguments, *SHORT]) == 1
+    assert "seen unlike" in capsys.readouterr().err
+    for name in "ab":
+        changed(root / name, footage={"analysis_hz": 10.0, "max_width_px": 640})
+    assert distil(root, tmp_path / "out", "--teacher", str(teacher)) == 2
+    assert "'analysis_hz': 5.0" in capsys.readouterr().err
+
+
+def test_features_of_unknown_origin_make_no_student(root: Path, tmp_path: Path, capsys):
+    root = write(tmp_path / "features", toy(train=8, test=4))
+    (root / "b" / "extract.json").unlink()
+    alone = ["--predictions", "video-labels", "--alpha", "0"]
+    assert distil(root, tmp_path / "out", *alone) == 1
+    assert "no extract.json" in capsys.readouterr().err
+    (root / "b" / "extract.json").write_text("{}")
+    assert distil(root, tmp_path / "out", *alone) == 1
+    assert "incomplete" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("labels", ["none", "of one class"])
+def test_what_cannot_be_judged_is_learnt_all_the_same(labels: str, tmp_path: Path, capsys):
+    root = write(tmp_path / "features", toy(train=8, test=4))
+    for path in root.glob("*/annotations/test_frame_labels.json"):
+        if labels == "none":
+            path.unlink()
+        else:
+            path.write_text(
+                json.dumps({n: [0] * len(v) for n, v in json.loads(path.read_text()).items()})
+            )
+    arguments = ["--features", str(root), "--backbones", "a", "b"]
+    assert main(["teacher", *arguments, "--out", str(tmp_path / "one"), *SHORT]) == 0
+    said = capsys.readouterr().out
+    assert "nan" not in said
+    assert ("not judged: no labelled test clips" if labels == "none" else "not defined") in said
+    as_json = ["--out", str(tmp_path / "two"), "--format", "json"]
+    assert main(["teacher", *arguments, *as_json, *SHORT]) == 0
+    assert json.loads(capsys.readouterr().out)["auc"] == {"whole": None, "live": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (["--rows", "losses", "colours"], "argument --rows: invalid choice: 'colours'"),
+        (["--seed", "-1"], "argument --seed: -1: at least 0"),
+    ],
+)
+def test_what_cannot_be_parsed_is_named(change, why: str, capsys):
+    common = ["ablate", "--features", ".", "--backbones", "a", "--student", "a"]
+    with pytest.raises(SystemExit) as ended:
+        main([*common, *change])
+    assert ended.value.code == 2
+    assert why in capsys.readouterr().err
+
+
 def test_what_is_there_is_not_overwritten(root: Path, teacher: Path, capsys):
     assert distil(root, teacher, "--teacher", str(teacher)) == 2
     assert "is there already" in capsys.readouterr().err
@@ -93,21 +168,20 @@ def test_what_is_there_is_not_overwritten(root: Path, teacher: Path, capsys):
     ("change", "why"),
     [
         (["--student", "z"], "none of --backbones"),
-        (["--rows", "losses,colours"], "--rows colours"),
         (["--tau", "0"], "--tau"),
         (["--attention-heads", "3"], "divide"),
     ],
 )
 def test_a_wrong_command_line_is_refused(root: Path, change, why: str, capsys):
-    common = ["ablate", "--features", str(root), "--backbones", "a,b,c", "--student", "b"]
+    common = ["ablate", "--features", str(root), "--backbones", "a", "b", "c", "--student", "b"]
     assert main([*common, *SHORT, *change]) == 2
     assert why in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("format_", ["text", "json"])
 def test_an_ablation_tells_mean_and_spread(root: Path, format_: str, capsys):
-    arguments = ["--features", str(root), "--backbones", "a,b", "--student", "b", "--seeds", "2"]
-    shown = ["--rows", "losses", "--format", format_]
+    arguments = ["--features", str(root), "--backbones", "a", "b", "--student", "b"]
+    shown = ["--seeds", "2", "--rows", "losses", "--format", format_]
     assert main(["ablate", *arguments, *SHORT, *shown]) == 0
     out = capsys.readouterr().out
     if format_ == "text":

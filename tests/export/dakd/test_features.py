@@ -41,7 +41,9 @@ def test_a_clip_that_one_backbone_lacks_is_left_out_and_named(root: Path):
     found = read_backbones(root, NAMES)
     assert "v03" not in found.train
     assert "t1" not in found.test
-    assert {"train/v03: not seen by b", "test/t1: not seen by c"} <= set(found.left_out)
+    why = "(too short, or not extracted)"
+    named = {f"train/v03: not seen by b {why}", f"test/t1: not seen by c {why}"}
+    assert named <= set(found.left_out)
     assert len(found.train) == 15
 
 
@@ -59,6 +61,16 @@ def test_a_clip_without_a_video_label_is_left_out_and_named(root: Path):
     found = read_backbones(root, NAMES)
     assert "v05" not in found.train
     assert "train/v05: no video label" in found.left_out
+
+
+@pytest.mark.parametrize("lost", ["features/test", "annotations/test_frame_labels.json"])
+def test_without_labelled_test_clips_there_is_still_something_to_learn(root: Path, lost: str):
+    for name in NAMES:
+        (root / name / lost).rename(root / name / "elsewhere")
+    found = read_backbones(root, NAMES, judged=False)
+    assert (len(found.train), found.test) == (16, {})
+    with pytest.raises(DatasetError, match=lost):
+        read_backbones(root, NAMES)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from edge.errors import ModelError, StorageError
 from edge.model.spec import StudentSpec
+from tests.export.dakd.toy import origin
 
 torch = pytest.importorskip("torch")
 folder_room = pytest.importorskip("export.dakd.folder")
@@ -21,14 +22,16 @@ STUDENT = StudentSpec("dakd", 5, window=4, hidden=16, attention_heads=2, reach=3
 
 
 def teacher():
-    weights = network_room.weights_of(network_room.make_network(TEACHER, seed=1))
-    return Training(TEACHER, ("a", "b"), weights, {"epochs": 3}, {"seed": 1})
+    weights = student_room.weights_of(network_room.make_network(TEACHER, seed=1))
+    origins = (origin("a"), origin("b"))
+    return Training(TEACHER, ("a", "b"), origins, weights, {"epochs": 3}, {"seed": 1})
 
 
 def student():
     network = network_room.make_network(network_room.as_network(STUDENT), seed=2)
     weights = network_room.student_weights(network)
-    return Training(STUDENT, ("a",), weights, {"alpha": 7.5, "min_max": True}, {"seed": 2})
+    options = {"alpha": 7.5, "min_max": True}
+    return Training(STUDENT, ("a",), (origin("a"),), weights, options, {"seed": 2})
 
 
 both = pytest.mark.parametrize("training", [teacher(), student()], ids=["teacher", "student"])
@@ -43,6 +46,7 @@ def test_what_was_stored_is_loaded(training, tmp_path: Path):
         training.backbones,
         training.widths,
     )
+    assert loaded.origins == training.origins
     assert (loaded.options, loaded.provenance) == (training.options, training.provenance)
     assert all(np.array_equal(loaded.weights[n], a) for n, a in training.weights.items())
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
@@ -93,6 +97,9 @@ def test_nothing_is_overwritten(tmp_path: Path):
         {"spec": TEACHER.as_json() | {"hidden": "16"}},
         {"spec": TEACHER.as_json() | {"attention_heads": 3}},
         {"spec": TEACHER.as_json() | {"more": 1}},
+        {"origins": [origin("a").as_json()]},
+        {"origins": [{}, {}]},
+        {"origins": [origin("a").as_json() | {"footage": {"analysis_hz": -1, "max_width_px": 1}}]},
         {"backbones": ["a"]},
         {"backbones": 3},
         {"widths": [5]},
@@ -124,6 +131,14 @@ def test_a_damaged_file_is_refused(name: str, damage: str, tmp_path: Path):
         path.write_bytes(b"" if damage == "empty" else content[: len(content) // 2])
     with pytest.raises(ModelError):
         load_training(tmp_path / "out")
+
+
+def test_one_backbone_has_nothing_to_look_across_to():
+    with pytest.raises(ModelError, match="needs a second backbone"):
+        NetworkSpec((5,), components=("cross",))
+    network_room.make_network(replace(TEACHER, components=("cross",)), seed=0)
+    without = NetworkSpec((5,), hidden=16, temporal="none", components=("cross",))
+    network_room.make_network(without, seed=0)
 
 
 def test_students_of_other_heads_are_refused():

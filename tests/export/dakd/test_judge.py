@@ -39,12 +39,16 @@ def test_live_a_score_is_the_newest_of_its_window(window: int, monkeypatch):
         assert live[end] == pytest.approx(whole_scores(both_ways, seen)[-1], abs=1e-5)
 
 
-def test_live_a_frame_knows_segments_that_have_ended():
-    labels, starts = np.zeros(10, bool), np.array([0, 4, 8])
-    clip, scores = JudgedClip((), labels, starts), np.array([0.1, 0.2, 0.3], np.float32)
+@pytest.mark.parametrize("frames", [10, 12, 15])
+def test_live_a_frame_knows_segments_that_have_ended(frames: int):
+    """The last one too, whether the clip breaks it off or goes on after it."""
+    clip = JudgedClip((), np.zeros(frames, bool), np.array([0, 4, 8]))
+    scores = np.array([0.1, 0.2, 0.3], np.float32)
     whole, live = spread(clip, scores, ended=False), spread(clip, scores, ended=True)
-    np.testing.assert_allclose(whole.scores, [0.1] * 4 + [0.2] * 4 + [0.3] * 2)
-    np.testing.assert_allclose(live.scores, [0] * 4 + [0.1] * 4 + [0.2, 0.3])
+    np.testing.assert_allclose(whole.scores, [0.1] * 4 + [0.2] * 4 + [0.3] * (frames - 8))
+    end = min(11, frames - 1)  # of the last segment
+    known = [0] * 3 + [0.1] * 4 + [0.2] * (end - 7) + [0.3] * (frames - end)
+    np.testing.assert_allclose(live.scores, known)
 
 
 def test_figures_that_are_not_defined_are_null():

@@ -13,7 +13,8 @@ teach = pytest.importorskip("export.dakd.teach")
 judge_room = pytest.importorskip("export.dakd.judge")
 course = pytest.importorskip("export.dakd.course")
 network_room = pytest.importorskip("export.dakd.network")
-NetworkSpec, weights_of = network_room.NetworkSpec, network_room.weights_of
+NetworkSpec = network_room.NetworkSpec
+weights_of = pytest.importorskip("edge.model.student").weights_of
 
 FEATURES = toy(train=24, test=12)
 OWN = FEATURES.of("b")

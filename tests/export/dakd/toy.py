@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.features.embedding import Look
+from edge.model.artifact import Sampling
 from export.dakd.features import FeatureSet, JudgedClip
+from export.extract.origin import Origin
 
 WIDTHS = {"a": 10, "b": 8, "c": 12}
 SEGMENT_FRAMES = 4
@@ -40,6 +43,12 @@ def toy(seed: int = 0, *, train: int = 16, test: int = 8, lengths=(12, 9)) -> Fe
     return FeatureSet(tuple(WIDTHS), videos, abnormal, judged, ())
 
 
+def origin(backbone: str, *, analysis_hz: float = 5.0) -> Origin:
+    """As if a backbone of that name had seen whole pictures."""
+    versions = (f"scene-embedding picture x4 by {backbone}-1",)
+    return Origin(versions, Sampling(analysis_hz, 640), backbone, Look(), None)
+
+
 def write(root: Path, features: FeatureSet) -> Path:
     """One feature folder for each backbone."""
     for place, backbone in enumerate(features.backbones):
@@ -55,6 +64,8 @@ def write(root: Path, features: FeatureSet) -> Path:
         (folder / "annotations").mkdir()
         (folder / "annotations" / "test_frame_labels.json").write_text(json.dumps(frames))
         (folder / "annotations" / "train_video_labels.json").write_text(json.dumps(videos))
+        record = {"format": "vad-extract-1", **origin(backbone).as_json()}
+        (folder / "extract.json").write_text(json.dumps(record))
         declared = {"segment_frames": SEGMENT_FRAMES}
         (folder / "dataset.json").write_text(json.dumps(declared))
     return root

@@ -15,11 +15,12 @@ from edge.perception.perception import Perception
 from export.extract.clip import Job, Setup, extract_clip, segment_frames
 from export.extract.videos import Video
 from export.extract.watch import Viewing
+from tests.fakes.clips import RATE_HZ
 
 
 @pytest.fixture(scope="module")
 def setup(backbones):
-    return Setup((*backbones.items(), ("descriptors", None)), "objects")
+    return Setup((*backbones.items(), ("descriptors", None)), "objects", Viewing(RATE_HZ))
 
 
 NAMES = ("still", "moving", "descriptors")
@@ -33,7 +34,7 @@ def video(clips):
 def live(path):
     """The frames of a file as the host's worker sees them."""
     perception = Perception()
-    for frame in read_frames(FileSource(path), camera="c", analysis_hz=10.0, max_width=640):
+    for frame in read_frames(FileSource(path), camera="c", analysis_hz=RATE_HZ, max_width=640):
         yield perception.observe([frame])[0]
 
 
@@ -66,7 +67,7 @@ def test_descriptors_are_every_sixteenth_of_a_live_cameras(setup, video):
 
 
 def test_without_objects_nothing_is_followed_and_the_picture_is_the_same(backbones, video):
-    alone = Setup((("still", backbones["still"]),), "picture")
+    alone = Setup((("still", backbones["still"]),), "picture", Viewing(RATE_HZ))
     backbone = load_backbone(backbones["still"])
     embedding = SceneEmbedding(backbone, Look.of("picture", backbone))
     found = [embedding.observe(p.frame, p.tracks.boxes_xyxy).values for p in live(video.path)]

@@ -10,6 +10,7 @@ import export.commands.extract as command
 from edge.evaluation.feature_folder import read_features
 from export.cli import main
 from tests.fakes.backbones import tiny_backbone
+from tests.fakes.clips import RATE_HZ, write_clips
 from tests.perception.conftest import build_network  # noqa: F401  # a fixture
 
 
@@ -20,8 +21,9 @@ def extract(clips, backbones, tmp_path, capsys):
     def run(*more, videos=clips, names=("still", "moving", "descriptors"), view="objects"):
         given = [str(backbones.get(name, name)) for name in names]
         where = ["--videos", str(videos), "--out", str(tmp_path / "out"), "--backbones", *given]
+        rate = ["--analysis-hz", str(RATE_HZ)]
         code = main(
-            ["extract", *where, "--view", view, "--workers", "1", "--format", "json", *more]
+            ["extract", *where, *rate, "--view", view, "--workers", "1", "--format", "json", *more]
         )
         out, said = capsys.readouterr()
         return code, json.loads(out) if out else None, said
@@ -136,6 +138,62 @@ def test_footage_without_a_segment_is_an_error(extract, tmp_path):
     code, _, said = extract(videos=footage)
     assert code == 1
     assert "no video gave a segment" in said
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def other_clips(clips, root):
+    """Another data set: one of its clips bears the name of one of ours."""
+    write_clips(root, train=3)
+    (root / "video" / "train" / "n2.mkv").replace(root / "video" / "train" / "n0.mkv")
+    shutil.copy(clips / "video" / "test" / "odd.mkv", root / "video" / "test")
+    return root
+
+
+def test_other_footage_of_the_same_names_is_refused(extract, clips, tmp_path):
+    extract(names=("still",))
+    before = contents(tmp_path / "out")
+    code, _, said = extract(names=("still",), videos=other_clips(clips, tmp_path / "other"))
+    assert code == 1
+    assert "n0.npy: was made of other footage than" in said
+    assert "name another --out" in said
+    assert contents(tmp_path / "out") == before
+
+
+def test_the_same_footage_elsewhere_is_the_same(extract, clips, tmp_path):
+    extract(names=("still",))
+    shutil.copytree(clips, tmp_path / "moved")
+    assert extract(names=("still",), videos=tmp_path / "moved")[1]["there"] == 3
+
+
+def test_labels_of_another_data_set_are_refused_and_more_of_the_same_are_taken(
+    extract, clips, tmp_path
+):
+    extract(names=("still",))
+    moved = shutil.copytree(clips, tmp_path / "moved")
+    labels = moved / "annotations" / "test_frame_labels.json"
+    kept = tmp_path / "out" / "still" / "annotations" / labels.name
+    more = json.loads(labels.read_text()) | {"even": [0] * 34}
+    labels.write_text(json.dumps(more))
+    shutil.copy(moved / "video" / "test" / "odd.mkv", moved / "video" / "test" / "even.mkv")
+    assert extract(names=("still",), videos=moved)[1]["extracted"] == 1
+    assert json.loads(kept.read_text()) == more
+    code, _, said = extract(names=("still",))
+    assert code == 1
+    assert f"{kept}: says something else than" in said
+    assert json.loads(kept.read_text()) == more
+
+
+def test_training_videos_alone_are_enough_to_learn_from(extract, clips, tmp_path):
+    root = tmp_path / "mine"
+    shutil.copytree(clips / "video" / "train", root / "video" / "train")
+    (root / "annotations").mkdir()
+    (root / "annotations" / "train_video_labels.json").write_text('{"n0": 0, "n1": 1}')
+    assert extract(videos=root)[1]["extracted"] == 2
+    found = read_features(tmp_path / "out" / "still", judged=False)
+    assert (found.abnormal, found.test) == ({"n0": False, "n1": True}, {})
 
 
 def test_two_backbones_of_one_name_are_refused(extract, tmp_path):

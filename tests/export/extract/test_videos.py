@@ -38,6 +38,14 @@ def test_labels_of_training_videos_go_with_a_data_set(tmp_path):
     assert names == ["test_frame_labels.json", "train_video_labels.json"]
 
 
+def test_training_videos_alone_may_be_labelled(tmp_path):
+    labels = {"annotations/train_video_labels.json": '{"a": 1}'}
+    for name in ("video/train/a.avi", "a.avi"):
+        found = list_videos(lay_out(tmp_path / name[:1], {name: ""} | labels))
+        assert [str(video) for video in found.clips] == ["train/a"]
+        assert [path.name for path in found.annotations] == ["train_video_labels.json"]
+
+
 def test_any_other_folder_is_unlabelled_training_footage(tmp_path):
     files = dict.fromkeys(("z.mp4", "door/a.mkv", "door/.hidden.mkv", "door/notes.txt"), "")
     found = list_videos(lay_out(tmp_path, files))

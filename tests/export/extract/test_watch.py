@@ -3,10 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.config import DetectorSection
+from edge.config import CameraSection, DetectorSection
 from edge.errors import ConfigError, SourceError
 from edge.evaluation.synthetic import write_video
 from edge.ingest.synthetic import Street, StreetOptions
+from edge.model.artifact import Sampling
+from export.arguments.common import HOST
 from export.extract.watch import BEGIN_CONFIDENCE, Viewing, Watch
 from tests.perception.conftest import build_network  # noqa: F401  # a fixture
 
@@ -49,8 +51,11 @@ def test_each_pass_sees_the_same(fast):
     assert all(np.array_equal(a, b) for a, b in zip(boxes(), boxes(), strict=True))
 
 
-def test_tracks_begin_as_on_a_host():
+def test_footage_is_seen_as_on_a_host():
     assert DetectorSection().min_confidence == BEGIN_CONFIDENCE
+    camera = CameraSection(source="street.mkv")
+    assert Viewing().sampling == Sampling(camera.analysis_hz, camera.max_width)
+    assert (camera.analysis_hz, camera.max_width) == HOST
 
 
 def test_what_a_detector_finds_is_followed(fast, build_network):  # noqa: F811  # the fixture

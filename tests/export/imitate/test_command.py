@@ -68,7 +68,7 @@ def test_a_folder_that_exists_is_not_overwritten(imitate, tmp_path):
     (tmp_path / "small").mkdir()
     code, _, said = imitate()
     assert code == 2
-    assert "exists already" in said
+    assert "is there already" in said
 
 
 def test_a_network_of_clips_cannot_be_imitated(imitate, tmp_path):

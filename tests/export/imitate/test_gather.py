@@ -11,8 +11,9 @@ from edge.features.embedding import Look, crops
 from edge.ingest.synthetic import Street, StreetOptions
 from export.extract.watch import Viewing, Watch
 from export.imitate.gather import SCALE, SHIFT, SHORTER_SIDE_PX, Shown, gather, shake
+from tests.fakes.clips import RATE_HZ
 
-PLAIN = Shown("objects", Viewing(), most=1000, shaken=False)
+PLAIN = Shown("objects", Viewing(RATE_HZ), most=1000, shaken=False)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def same(a, b):
 
 def test_unshaken_pictures_are_what_a_host_would_show_its_backbone(path):
     wanted = []
-    for index, seen in enumerate(Watch(path, Viewing(), detector=None)):
+    for index, seen in enumerate(Watch(path, Viewing(RATE_HZ), detector=None)):
         if index % 16 in Look("objects").due:
             wanted += crops(seen.frame.bgr(), seen.percept.tracks.boxes_xyxy)
     assert wanted
@@ -61,7 +62,7 @@ def test_fewer_pictures_are_spread_over_the_video(path, most):
 
 def test_large_pictures_are_scaled_down(tmp_path):
     options = StreetOptions(width_px=640, height_px=360, duration_s=0.4)
-    write_video(tmp_path / "v.mkv", Street(options), rate_hz=10.0)
+    write_video(tmp_path / "v.mkv", Street(options), rate_hz=RATE_HZ)
     (picture,) = gather(tmp_path / "v.mkv", replace(PLAIN, view="picture"), detector=None)
     assert picture.shape == (SHORTER_SIDE_PX, 455, 3)
 

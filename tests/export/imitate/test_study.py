@@ -7,6 +7,7 @@ from edge.errors import DatasetError
 from export.extract.videos import Video, list_videos
 from export.extract.watch import Viewing
 from export.imitate.study import held_out, study
+from tests.fakes.clips import RATE_HZ
 
 
 class Asked:
@@ -27,7 +28,7 @@ class Asked:
 
 def ask(teacher, footage, work, *, clips=None, **changes):
     clips = list_videos(footage).clips[:3] if clips is None else clips
-    options = dict(view="picture", viewing=Viewing(), pictures=1000, seed=0) | changes
+    options = dict(view="picture", viewing=Viewing(RATE_HZ), pictures=1000, seed=0) | changes
     return study(teacher, clips, work, **options)
 
 
@@ -84,6 +85,9 @@ def test_a_clip_that_cannot_be_read_is_named_and_left_out(clips, tmp_path, capsy
     learnt, judged = ask(Asked(), clips, tmp_path / "w", clips=both)
     assert len(learnt) + len(judged) == 75
     assert "torn.mkv" in capsys.readouterr().err
+    torn.write_bytes((clips / "video" / "train" / "n0.mkv").read_bytes())
+    learnt, judged = ask(Asked(), clips, tmp_path / "w", clips=both)  # as soon as it is mended
+    assert len(learnt) + len(judged) > 75
 
 
 def test_too_little_footage_is_refused(clips, tmp_path):
