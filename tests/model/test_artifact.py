@@ -21,6 +21,7 @@ from edge.model.artifact import (
     WEIGHTS,
     Artifact,
     Golden,
+    Sampling,
     load_artifact,
     parity_error,
     save_artifact,
@@ -67,6 +68,26 @@ def clap() -> Artifact:
 def stored(clap: Artifact, tmp_path: Path) -> Path:
     save_artifact(tmp_path / "model", clap)
     return tmp_path / "model"
+
+
+@pytest.mark.parametrize("sampling", [None, Sampling(5.0, 640)])
+def test_how_footage_was_sampled_is_kept_where_it_is_known(
+    clap: Artifact, tmp_path: Path, sampling
+):
+    save_artifact(tmp_path / "model", replace(clap, sampling=sampling))
+    assert load_artifact(tmp_path / "model").sampling == sampling
+    assert load_artifact(tmp_path / "model").version == clap.version
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [3, {}, {"analysis_hz": 0, "max_width_px": 640}, {"analysis_hz": 5, "max_width_px": "x"}],
+)
+def test_a_sampling_that_is_none_is_refused(stored: Path, sampling):
+    path = stored / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"sampling": sampling}))
+    with pytest.raises(ModelError):
+        load_artifact(stored)
 
 
 @pytest.mark.parametrize(("batch", "length"), [(1, 1), (1, 9), (4, 3)])

@@ -21,6 +21,11 @@ def test_a_spec_survives_json(spec: StudentSpec):
     assert StudentSpec.from_json(json.loads(json.dumps(spec.as_json()))) == spec
 
 
+def test_who_learnt_elsewhere_brings_its_measure_and_only_a_density_is_an_energy():
+    assert [spec.head for spec in SPECS if spec.brings_its_measure] == ["dakd"]
+    assert [spec.head for spec in SPECS if spec.is_energy] == ["density"]
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
