@@ -38,6 +38,7 @@ FORMAT = "vad-backbone-1"
 GRAPH, GOLDEN = "backbone.onnx", "golden.safetensors"
 FILES = {GRAPH, GOLDEN}
 INPUT, OUTPUT = "pictures", "embeddings"
+WEIGHTS = "weights_sha256"  # in the provenance: which network this is, in whatever precision
 AT_ONCE = 16  # clips in one run: bounds memory; on a CPU a larger batch saves nothing per clip
 
 Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
@@ -130,10 +131,13 @@ class GoldenClips:
 class Backbone:
     """A checked network that embeds; several threads may share it."""
 
-    def __init__(self, folder: Path, spec: BackboneSpec, version: str) -> None:
+    def __init__(
+        self, folder: Path, spec: BackboneSpec, version: str, network: str | None = None
+    ) -> None:
         """Raises ModelError where the graph is not one of this specification."""
         self.spec = spec
         self.version = version  # a short name for this very graph and how it is fed
+        self.network = network  # sha256 of the original's weights, the same in every precision
         self.folder = folder
         self._path = folder / GRAPH
         self._session = open_session(self._path)
@@ -243,7 +247,8 @@ def load_backbone(folder: Path) -> Backbone:
     except (SafetensorError, LookupError, TypeError, ValueError) as error:
         raise damaged(folder, f"incomplete ({error})") from error
     identity = json.dumps(spec.as_json(), sort_keys=True) + manifest["files"][GRAPH]
-    backbone = Backbone(folder, spec, sha256(identity.encode())[:12])
+    network = manifest["provenance"].get(WEIGHTS)
+    backbone = Backbone(folder, spec, sha256(identity.encode())[:12], network)
     _checked(backbone, golden)
     return backbone
 

@@ -14,6 +14,7 @@ from edge.domain.boxes import Floats
 from edge.model.backbone import (
     GRAPH,
     INPUT,
+    WEIGHTS,
     Agreement,
     Backbone,
     GoldenClips,
@@ -66,7 +67,7 @@ def make_backbone(
     spec = replace(original.spec, precision=precision)
     origin: dict[str, str | int] = {
         "source": original.source,
-        "weights_sha256": digest(original.module),
+        WEIGHTS: digest(original.module),
         "opset": OPSET,
     }
     made = save_backbone(

@@ -11,12 +11,14 @@ from edge.errors import ModelError
 from edge.model.backbone import (
     FILES,
     FORMAT,
+    WEIGHTS,
     Backbone,
     BackboneSpec,
     load_backbone,
     save_backbone,
 )
 from edge.model.folder import read_manifest
+from export.backbones.original import digest
 from export.commands.given import refuse_existing, viewing
 from export.extract.videos import list_videos
 from export.imitate.fidelity import Fidelity
@@ -41,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     graph = make_graph(imitator, spec, learnt)
     reached = measure(graph, spec, judged, learnt.embeddings.mean(axis=0))
     provenance = _provenance(options, teacher, len(learnt), reached)
+    provenance[WEIGHTS] = digest(imitator)
     saved = save_backbone(
         options.out,
         spec,

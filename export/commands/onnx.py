@@ -56,13 +56,13 @@ def make(
         raise ConfigError(f"{source}: holds a teacher: `vad-export distil` makes a student of it")
     (name,), (origin,) = training.backbones, training.origins
     eyes = _eyes(backbone, origin, name)
-    _check_versions(eyes, origin, name)
+    versions = _versions(eyes, origin, name)
     golden = _golden(features, training, spec)
     licences, facts = _of_backbone(eyes)
     artifact = make_artifact(
         spec,
         training.weights,
-        spec_versions=origin.spec_versions,
+        spec_versions=versions,
         golden_x=golden,
         provenance={
             "training": source.resolve().name,
@@ -98,17 +98,25 @@ def _eyes(folder: Path | None, learnt: Origin, name: str) -> Eyes | None:
     return Eyes(load_backbone(folder), learnt.look)
 
 
-def _check_versions(eyes: Eyes | None, learnt: Origin, name: str) -> None:
-    """What a host will measure against what was learnt; raises FeatureVersionError."""
-    groups = (embedding_spec(eyes.backbone, eyes.look),) if eyes else scene_segment.SPECS
-    measured = tuple(group.spec_version for group in groups)
-    if measured != learnt.spec_versions:
+def _versions(eyes: Eyes | None, learnt: Origin, name: str) -> tuple[str, ...]:
+    """What a host will measure: what was learnt, if in another precision of the same network.
+
+    How much another precision costs, ``vad-export verify --against`` says. Raises
+    FeatureVersionError for anything else.
+    """
+    if eyes is None:
+        measured, known = tuple(spec.spec_version for spec in scene_segment.SPECS), False
+    else:
+        measured = (embedding_spec(eyes.backbone, eyes.look).spec_version,)
+        known = eyes.backbone.network is not None and eyes.backbone.network == learnt.network
+    if not known and measured != learnt.spec_versions:
         seen = f"--backbone {eyes.backbone.folder}" if eyes else "this program"
         raise FeatureVersionError(
             f"the student learnt {', '.join(learnt.spec_versions)}; with {seen} a host would "
             f"measure {', '.join(measured)}: name the very {name} that its features were "
-            "extracted with, or extract and distil anew"
+            "extracted with, in whatever precision, or extract and distil anew"
         )
+    return measured
 
 
 def _golden(root: Path | None, training: Training, spec: StudentSpec) -> Floats:

@@ -62,7 +62,11 @@ class Embeddings:
     def facts(self) -> dict[str, Any]:
         """Which graph, and what it is shown."""
         return {
-            "backbone": {"name": self._backbone.spec.name, "version": self._backbone.version},
+            "backbone": {
+                "name": self._backbone.spec.name,
+                "version": self._backbone.version,
+                "network": self._backbone.network,
+            },
             "look": {"view": self._look.view, "frames": self._look.frames},
             "spec_versions": [embedding_spec(self._backbone, self._look).spec_version],
         }

@@ -21,11 +21,10 @@ from export.extract.shelf import RECORD, read_record
 class Origin:
     """Equal origins, equal features of equal footage."""
 
-    spec_versions: tuple[
-        str, ...
-    ]  # of the groups whose values the columns are; they name the graph
+    spec_versions: tuple[str, ...]  # of the groups that the columns are; they name the graph
     sampling: Sampling
     backbone: str | None  # its version; None: the descriptors that every host measures
+    network: str | None  # of the backbone: the same in every precision
     look: Look | None  # of the backbone
     detector: str | None  # sha256, or ``motion``; None: objects play no part
 
@@ -40,6 +39,7 @@ class Origin:
             spec_versions=tuple(map(str, record["spec_versions"])),
             sampling=Sampling(**record["footage"]),
             backbone=record["backbone"]["version"] if "backbone" in record else None,
+            network=record["backbone"]["network"] if "backbone" in record else None,
             look=None if seen is None else Look(**seen),
             detector=record["objects"]["detector"] if "objects" in record else None,
         )
@@ -47,7 +47,9 @@ class Origin:
     def as_json(self) -> dict[str, Any]:
         """Only JSON types, under the names of ``extract.json``."""
         facts = {
-            "backbone": {"version": self.backbone} if self.backbone else None,
+            "backbone": {"version": self.backbone, "network": self.network}
+            if self.backbone
+            else None,
             "look": asdict(self.look) if self.look else None,
             "objects": {"detector": self.detector} if self.detector else None,
         }

@@ -36,10 +36,10 @@ def origin(backbone=None, view="picture"):
     sampling = Sampling(FPS, 640)
     if backbone is None:
         versions = tuple(spec.spec_version for spec in scene_segment.SPECS)
-        return Origin(versions, sampling, backbone=None, look=None, detector="motion")
+        return Origin(versions, sampling, backbone=None, network=None, look=None, detector="motion")
     look = Look.of(view, backbone)
     versions = (embedding_spec(backbone, look).spec_version,)
-    return Origin(versions, sampling, backbone.version, look, None)
+    return Origin(versions, sampling, backbone.version, backbone.network, look, None)
 
 
 def training_folder(

@@ -5,6 +5,7 @@ import onnx
 import pytest
 
 from edge.errors import ModelError
+from edge.features.embedding import Look, embedding_spec
 from edge.model import signature
 from edge.model.artifact import Sampling, load_artifact
 from edge.model.folder import sha256
@@ -82,6 +83,7 @@ def test_licences_and_origin_travel_along(tmp_path, capsys, backbone):
         "teacher": "large",
         "distil tau": 10.0,
         "backbone seed": 0,
+        "backbone weights_sha256": "0",
     }
 
 
@@ -125,6 +127,19 @@ def test_another_backbone_than_it_learnt_to_look_through_is_refused(tmp_path, ca
     assert f"learnt scene-embedding {view} x4 by" in refused
     assert "name the very eyes" in refused
     assert not (tmp_path / "student").exists()
+
+
+def test_the_same_network_in_another_precision_is_taken(tmp_path, capsys):
+    """Its golden check holds it to its own precision; verify says what that costs."""
+    training = training_folder(tmp_path / "training")
+    smaller = tiny_backbone(tmp_path / "eyes", width=WIDTH, precision="fp16")
+    assert smaller.version != usual_eyes().version
+    figures = command(
+        capsys, "onnx", training, "--out", tmp_path / "student", "--backbone", smaller.folder
+    )
+    look = Look("picture")
+    assert figures["spec_versions"] == [embedding_spec(smaller, look).spec_version]
+    assert StudentTerm.of(load_artifact(tmp_path / "student")).eyes.backbone.spec == smaller.spec
 
 
 def test_a_student_says_which_backbone_it_wants(tmp_path, capsys, backbone):

@@ -6,6 +6,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edge.model.backbone import (
     INPUT,
     OUTPUT,
+    WEIGHTS,
     Backbone,
     BackboneSpec,
     GoldenClips,
@@ -48,7 +49,7 @@ def tiny_backbone(folder, *, width=8, size_px=32, frames=1, seed=0, **changes) -
         tiny_graph(spec, matrix, offset),
         GoldenClips(clips, embeddings.astype(np.float32)),
         licences=["Apache-2.0 (tests)"],
-        provenance={"seed": seed},
+        provenance={"seed": seed, WEIGHTS: f"{seed}"},
     )
 
 

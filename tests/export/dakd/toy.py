@@ -46,7 +46,7 @@ def toy(seed: int = 0, *, train: int = 16, test: int = 8, lengths=(12, 9)) -> Fe
 def origin(backbone: str, *, analysis_hz: float = 5.0) -> Origin:
     """As if a backbone of that name had seen whole pictures."""
     versions = (f"scene-embedding picture x4 by {backbone}-1",)
-    return Origin(versions, Sampling(analysis_hz, 640), backbone, Look(), None)
+    return Origin(versions, Sampling(analysis_hz, 640), backbone, None, Look(), None)
 
 
 def write(root: Path, features: FeatureSet) -> Path:
