@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -213,6 +213,8 @@ def test_an_unusable_specification_is_refused(fields: dict[str, object], stored:
 
 @given(st.recursive(st.none() | st.integers() | st.text(max_size=4), st.lists, max_leaves=4))
 def test_json_that_is_no_specification_is_refused(value: object):
+    pair = isinstance(value, list) and len(value) == 2
+    assume(not (pair and all(type(side) is int and side > 0 for side in value)))
     with pytest.raises(ModelError):
         BackboneSpec.from_json(PICTURES.as_json() | {"size_px": value})
 
