@@ -137,7 +137,7 @@ class Backbone:
         """Raises ModelError where the graph is not one of this specification."""
         self.spec = spec
         self.version = version  # a short name for this very graph and how it is fed
-        self.network = network  # sha256 of the original's weights, the same in every precision
+        self.network = network  # its weights and how it is fed: the same in every precision
         self.folder = folder
         self._path = folder / GRAPH
         self._session = open_session(self._path)
@@ -247,7 +247,8 @@ def load_backbone(folder: Path) -> Backbone:
     except (SafetensorError, LookupError, TypeError, ValueError) as error:
         raise damaged(folder, f"incomplete ({error})") from error
     identity = json.dumps(spec.as_json(), sort_keys=True) + manifest["files"][GRAPH]
-    network = manifest["provenance"].get(WEIGHTS)
+    weights = manifest["provenance"].get(WEIGHTS)
+    network = None if weights is None else _network(spec, weights)
     backbone = Backbone(folder, spec, sha256(identity.encode())[:12], network)
     _checked(backbone, golden)
     return backbone
@@ -262,6 +263,12 @@ def _checked(backbone: Backbone, golden: GoldenClips) -> Agreement:
             "export it again, or at a higher precision"
         )
     return found
+
+
+def _network(spec: BackboneSpec, weights: str) -> str:
+    """Names a network in any precision; fed in another way it is another one."""
+    fed = {name: value for name, value in spec.as_json().items() if name != "precision"}
+    return sha256((json.dumps(fed, sort_keys=True) + str(weights)).encode())[:12]
 
 
 def _input_shape(spec: BackboneSpec) -> list[str | int]:

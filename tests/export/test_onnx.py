@@ -142,6 +142,13 @@ def test_the_same_network_in_another_precision_is_taken(tmp_path, capsys):
     assert StudentTerm.of(load_artifact(tmp_path / "student")).eyes.backbone.spec == smaller.spec
 
 
+def test_the_same_weights_fed_in_another_way_are_another_network(tmp_path, capsys):
+    training = training_folder(tmp_path / "training")
+    other = tiny_backbone(tmp_path / "eyes", width=WIDTH, resize="crop", precision="fp16")
+    arguments = ["onnx", training, "--out", tmp_path / "student", "--backbone", other.folder]
+    assert "name the very eyes" in command(capsys, *arguments, code=2)
+
+
 def test_a_student_says_which_backbone_it_wants(tmp_path, capsys, backbone):
     training = training_folder(tmp_path / "training")
     refused = command(capsys, "onnx", training, "--out", tmp_path / "student", code=2)
