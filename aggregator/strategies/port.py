@@ -9,6 +9,9 @@
 
 Nothing is remembered outside the committed pair, so a round that died is simply begun again.
 
+Where ``clusters`` tells of any, a member's update is relative to its cluster's model, and who is
+in none is placed before it begins: ``state = strategy.place(model, state, participant, objects)``.
+
 With secure aggregation the aggregator sees one sum alone. A strategy that does not ``sees_updates``
 takes it as a single update: the mean that its ``weighting`` asks for, and the sum of the examples.
 """
@@ -23,7 +26,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import ClassVar, Literal
 
-from edge.domain.weights import Shapes, Weights, WeightUpdate
+from edge.domain.weights import Shapes, Shares, Weights, WeightUpdate
 from edge.errors import ConfigError
 
 Weighting = Literal["examples", "equal"]
@@ -51,6 +54,16 @@ class Step:
 
     model: Weights  # the next round's; every name of the last one
     state: Weights  # what the strategy must be given in the next round
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cluster:
+    """Participants that share a model of their own."""
+
+    label: int  # the same from round to round
+    model: Weights  # what its members are given
+    members: tuple[str, ...]  # sorted
+    objects: Shares | None  # (C,) mean of its members'; None: none of them said
 
 
 class Aggregation(ABC):
@@ -106,6 +119,18 @@ class Strategy(ABC):
         """What participants must be given: the model, and what else the strategy tells them."""
         del state  # most strategies tell nothing more
         return model
+
+    def clusters(self, model: Weights, state: Weights) -> tuple[Cluster, ...]:
+        """Who is given another model than ``published``, by label; none in most strategies."""
+        del model, state
+        return ()
+
+    def place(
+        self, model: Weights, state: Weights, participant: str, objects: Shares | None
+    ) -> Weights:
+        """The state after a participant that is in no cluster has come, by what it sees."""
+        del model, participant, objects
+        return state
 
     def expects(self, model: Weights) -> Shapes:
         """What an update must look like; ConfigError where ``keep_local`` fits not the model."""

@@ -14,6 +14,9 @@ Weights: TypeAlias = Mapping[str, npt.NDArray[np.float32]]
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
+Shares: TypeAlias = npt.NDArray[np.float32]
+"""(C,) a distribution of objects over the classes that a federation has agreed on."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightUpdate:
@@ -22,7 +25,8 @@ class WeightUpdate:
     participant: str
     round: int
     num_examples: int  # that it trained on, ≥ 1
-    delta: Weights  # its weights less those of the round's model
+    delta: Weights  # its weights less those of the model that it was given
+    objects: Shares | None = None  # of each class among the objects it sees; None: it did not say
 
 
 def shapes_of(weights: Weights) -> dict[str, tuple[int, ...]]:

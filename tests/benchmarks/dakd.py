@@ -7,8 +7,11 @@
 
 ``street``: three generated scenes, clips with and without anomalies, labels per video. ``ped2``:
 its 16 normal clips and the even-numbered abnormal ones to train with video labels, the
-odd-numbered ones to test; the split is by number, before any result is seen. The backbones have
-random weights unless ``--backbones`` names others. All is written below DIR and resumes there.
+odd-numbered ones to test; the split is by number, before any result is seen.
+
+The teacher sees the descriptors, a small network that ``vad-export words-tiny`` trains first on
+streets of other seeds, and an S3D of random weights; the student sees the small network alone.
+``--backbones`` names others, the student's first. All is written below DIR and resumes there.
 """
 
 import argparse
@@ -21,14 +24,12 @@ from edge.evaluation.synthetic import write_dataset
 from edge.ingest.synthetic import Street, StreetOptions
 
 SCENES = (0, 1, 2)
-CLIP_S, WIDTH_PX, HEIGHT_PX = 30.0, 320, 180
-HZ = 10.0
+CLIP_S, HZ = 30.0, 10.0
 NORMAL_CLIPS, ODD_CLIPS, TEST_CLIPS = 16, 16, 6  # of each scene; of a third of them a teacher
 # learns every video by heart: its loss falls to 0.002 in a hundred epochs, and it tells nothing
 ANOMALIES = ("running", "cycling", "vehicle")
 LABELS = Path("annotations", "test_frame_labels.json")
 VIDEO_LABELS = Path("annotations", "train_video_labels.json")
-RANDOM = ("mobilenetv3_small_100", "s3d")
 
 
 def main() -> None:
@@ -36,13 +37,14 @@ def main() -> None:
     videos = options.work / "videos"
     if not (videos / VIDEO_LABELS).exists():
         _streets(videos) if options.dataset == "street" else _resplit(options.root, videos)
-    backbones = options.backbones or [_random(name, options.work) for name in RANDOM]
+    backbones = options.backbones or [_trained(options.work), _random("s3d", options.work)]
     features = options.work / "features"
     looked_at = ["--videos", videos, "--view", "objects", "--analysis-hz", HZ, "--out", features]
     _export("extract", *looked_at, "--backbones", "descriptors", *backbones)
     names = ["descriptors", *(path.name for path in backbones)]
     seen = ["--features", features, "--backbones", *names, "--student", names[1]]
-    _export("ablate", *seen, "--seeds", options.seeds, "--format", "json")
+    rows = ["--rows", *options.rows] if options.rows else []
+    _export("ablate", *seen, *rows, "--seeds", options.seeds, "--format", options.format)
 
 
 def _options() -> argparse.Namespace:
@@ -52,6 +54,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--backbones", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rows", nargs="+", metavar="TABLE", help="of ablate; default: all")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
     options = parser.parse_args()
     if options.dataset == "ped2" and options.root is None:
         parser.error("ped2 needs --root")
@@ -75,8 +79,6 @@ def _street(scene: int, clip: int, *, odd: bool) -> Street:
         StreetOptions(
             scene_seed=scene,
             seed=1000 * scene + clip,
-            width_px=WIDTH_PX,
-            height_px=HEIGHT_PX,
             duration_s=CLIP_S,
             fps=HZ,
             anomalies=ANOMALIES if odd else (),
@@ -98,6 +100,13 @@ def _resplit(source: Path, root: Path) -> None:
             (folder / f"{name}.mkv").symlink_to(path.resolve())
     _write(root / LABELS, {name: labels[name] for name in sorted(asked)})
     _write(root / VIDEO_LABELS, dict.fromkeys(normal, 0) | dict.fromkeys(taught, 1))
+
+
+def _trained(work: Path) -> Path:
+    folder = work / "words"
+    if not folder.exists():
+        _export("words-tiny", "--out", folder)
+    return folder / "backbone"
 
 
 def _random(name: str, work: Path) -> Path:
