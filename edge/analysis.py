@@ -45,12 +45,16 @@ class Keeper(Protocol):
         camera: str,
         groups: Sequence[Features],
         *,
+        labels: tuple[str, ...],
         time_s: float,
         width: int,
         height: int,
         score: float | None,
     ) -> None:
-        """Take in one frame; ``score`` is None while the camera learns. Never waits or raises."""
+        """Take in one frame, ``labels`` being what its class ids point into.
+
+        ``score`` is None while the camera learns. Never waits or raises.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,12 +170,17 @@ class Pupil:
         camera: str,
         plan: LearningPlan,
         *,
+        labels: tuple[str, ...] = (),
         keeper: Keeper | None = None,
         sight: ActionSight | None = None,
     ) -> None:
-        """``keeper`` gets the features of every frame; ``sight`` as for ``Extractor``."""
+        """``keeper`` gets the features of every frame, and the detector's ``labels``.
+
+        ``sight`` as for ``Extractor``.
+        """
         self.camera = camera
         self._plan = plan
+        self._labels = labels
         self._keeper = keeper
         self._extractor = Extractor(describing=keeper is not None, sight=sight)
         self._extractor.provide(plan.student, plan.words)
@@ -188,7 +197,7 @@ class Pupil:
         groups = measured.all if self._plan.student else (*measured.scored, *measured.acted)
         self._footage.add(groups, time_s=frame.time_s, width=frame.width, height=frame.height)
         if self._keeper is not None:
-            _keep(self._keeper, percept, measured, None)
+            _keep(self._keeper, percept, measured, labels=self._labels, score=None)
 
     def graduate(self) -> CameraModel:
         """Learn from all that was seen; raises NotLearntError when it was too little."""
@@ -217,9 +226,10 @@ class Judge:
         guide: Guide | None = None,
     ) -> None:
         """``keeper`` and ``sight`` as for ``Pupil``; ``guide`` has the last word on tracks."""
+        self._labels = tuple(labels)
         self._keeper = keeper
         self._extractor = Extractor(describing=keeper is not None, sight=sight)
-        self._scorer = CameraScorer(model, labels=tuple(labels), adapt=adapt, guide=guide)
+        self._scorer = CameraScorer(model, labels=self._labels, adapt=adapt, guide=guide)
         self._extractor.provide(model.student, model.words)
 
     @property
@@ -246,15 +256,23 @@ class Judge:
         if self._extractor.sight is not None:
             self._extractor.sight.heed(frame.camera, self._scorer.levels)
         if self._keeper is not None:
-            _keep(self._keeper, percept, measured, score.score)
+            _keep(self._keeper, percept, measured, labels=self._labels, score=score.score)
         return score
 
 
-def _keep(keeper: Keeper, percept: Percept, measured: Measured, score: float | None) -> None:
+def _keep(
+    keeper: Keeper,
+    percept: Percept,
+    measured: Measured,
+    *,
+    labels: tuple[str, ...],
+    score: float | None,
+) -> None:
     frame = percept.frame
     keeper.append(
         frame.camera,
         (*measured.scored, *measured.described),
+        labels=labels,
         time_s=frame.time_s,
         width=frame.width,
         height=frame.height,

@@ -158,6 +158,11 @@ def ledger_path(config: EdgeConfig) -> Path:
     return federation_path(config) / "ledger.sqlite"
 
 
+def budget_path(config: EdgeConfig) -> Path:
+    """What this host has spent of its privacy budget."""
+    return federation_path(config) / "privacy.json"
+
+
 def make_store(config: EdgeConfig) -> FeatureStore | None:
     """What keeps features to learn from; None: nothing does."""
     section = config.learning.store

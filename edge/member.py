@@ -9,11 +9,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from edge import __version__
 from edge.atomic import write_atomically
-from edge.compose import federation_path, ledger_path, mqtt_settings
+from edge.compose import (
+    DAY_S,
+    budget_path,
+    enabled_cameras,
+    federation_path,
+    ledger_path,
+    mqtt_settings,
+    store_path,
+)
 from edge.config import EdgeConfig, FederationSection
 from edge.errors import FeatureVersionError, VadError
 from edge.federation.actions import Received
@@ -21,6 +29,7 @@ from edge.federation.courier import Courier
 from edge.federation.desk import Desk
 from edge.federation.identity import load_identity
 from edge.federation.ledger import Ledger
+from edge.federation.objects import ObjectShares
 from edge.federation.packing import Packing
 from edge.federation.participant import Participant
 from edge.federation.privacy_budget import PrivacyBudget
@@ -30,6 +39,7 @@ from edge.host_footage import Footage, read_footage
 from edge.learn import Report, adopt, note, report_of
 from edge.mqtt import MqttBroker
 from edge.scoring.student import INPUTS
+from edge.training.census import objects_seen
 from edge.training.teaching import Teacher
 from edge.wire.federation_topics import FederationTopics
 
@@ -90,8 +100,10 @@ class Member:
         self.trainer = HostTrainer(config.host, self._teach, folder=folder, should_stop=stop.is_set)
         name = f"{config.mqtt.prefix}-{config.host}-learn"
         self.broker = MqttBroker(mqtt_settings(config.mqtt, client_id=name))
+        budget = self._budget(federation)
+        objects = ObjectShares(self._seen, path=folder / "shares.json", budget=budget)
         self.courier = Courier(
-            Participant(config.host, desk, Packing(self._budget(federation)), version=__version__),
+            Participant(config.host, desk, Packing(budget), version=__version__, objects=objects),
             desk=desk,
             identity=identity,
             broker=self.broker,
@@ -99,6 +111,7 @@ class Member:
             ledger=self.ledger,
             trainer=self.trainer,
             on_model=self.hear,
+            holds=objects.holds,
         )
 
     def hear(self, received: Received) -> None:
@@ -156,9 +169,14 @@ class Member:
         self._footage = read_footage(self._config, terms.spec.head, until_s=time.time())
         return self._footage.teacher
 
+    def _seen(self) -> Mapping[str, int]:
+        """Objects of each class that the store's cameras saw, as long as it remembers."""
+        since_s = time.time() - self._config.learning.store.max_age_days * DAY_S
+        cameras = [camera for camera, _ in enabled_cameras(self._config)]
+        return objects_seen(store_path(self._config), cameras, since_s=since_s)
+
     def _budget(self, federation: FederationSection) -> PrivacyBudget | None:
         limit = federation.privacy
         if limit is None:
             return None
-        path = federation_path(self._config) / "privacy.json"
-        return PrivacyBudget(path, epsilon=limit.epsilon, delta=limit.delta)
+        return PrivacyBudget(budget_path(self._config), epsilon=limit.epsilon, delta=limit.delta)

@@ -131,7 +131,9 @@ class Watch:
             self._camera,
             self._due_s,
         )
-        return Pupil(self._camera, self._plan, keeper=self._keeper, sight=self._sight)
+        return Pupil(
+            self._camera, self._plan, labels=self._labels, keeper=self._keeper, sight=self._sight
+        )
 
     def _adapts(self, model: CameraModel) -> bool:
         """A student was calibrated beside the other terms as they were: with it none moves."""

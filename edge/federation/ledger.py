@@ -2,8 +2,9 @@
 
 A departure is written down, on the disk, *before* it is sent: a process that dies in between has
 recorded too much, never too little. What is not on the list of schemas does not leave at all, and
-neither does anything that cannot be written down. Single departures are kept for a year, as many as
-``MAX_DEPARTURES``; the sums for ever.
+neither does anything that cannot be written down. Where a message holds more than its schema says,
+such as shares of object classes, that is written down with it, in words. Single departures are kept
+for a year, as many as ``MAX_DEPARTURES``; the sums for ever.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from edge.errors import PrivacyError, StorageError
 
 ALLOWED_SCHEMAS: Final = frozenset(
     {
-        "fl-join-1",  # name, version, what the host can do
+        "fl-join-1",  # name, version, shares of the object classes that a federation asks for
         "fl-statistics-1",  # (Γ, Θ, M₀): three numbers
         "fl-update-1",  # announces an update: round, number of examples, size, hash
         "fl-blob-1",  # a chunk of an update, masked or not
@@ -35,8 +36,8 @@ ALLOWED_SCHEMAS: Final = frozenset(
 
 KEPT_S = 365 * 86_400.0
 MAX_DEPARTURES = 500_000  # that are kept: 60 MB
-_FORMAT = 1  # PRAGMA user_version of the tables below
-_TABLES = """
+_STEPS = (
+    """
 CREATE TABLE departures (
     time_s REAL NOT NULL, schema TEXT NOT NULL, topic TEXT NOT NULL, size_bytes INTEGER NOT NULL
 );
@@ -44,11 +45,22 @@ CREATE INDEX departures_by_time ON departures (time_s);
 CREATE TABLE totals (
     schema TEXT PRIMARY KEY, messages INTEGER NOT NULL, size_bytes INTEGER NOT NULL
 );
-"""
+""",
+    """
+ALTER TABLE departures ADD COLUMN holds TEXT NOT NULL DEFAULT '';
+CREATE TABLE holdings (
+    holds TEXT PRIMARY KEY, messages INTEGER NOT NULL, size_bytes INTEGER NOT NULL
+);
+""",
+)
+"""Each makes of a ledger of the format of its number the next; format = PRAGMA user_version."""
+
 _ADD = """
-INSERT INTO totals VALUES (?, 1, ?) ON CONFLICT (schema) DO UPDATE
+INSERT INTO {table} VALUES (?, 1, ?) ON CONFLICT ({key}) DO UPDATE
 SET messages = messages + 1, size_bytes = size_bytes + excluded.size_bytes
 """
+_ADD_TOTAL = _ADD.format(table="totals", key="schema")
+_ADD_HOLDING = _ADD.format(table="holdings", key="holds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +71,12 @@ class Departure:
     schema: str
     topic: str
     size_bytes: int
+    holds: str = ""  # in words, beyond what every message of its schema does
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """All messages of a schema, since the ledger began."""
+    """All messages of a kind, since the ledger began."""
 
     messages: int
     size_bytes: int
@@ -95,9 +108,10 @@ class Ledger:
         with self._lock:
             self._db.close()
 
-    def depart(self, schema: str, topic: str, size_bytes: int) -> None:
+    def depart(self, schema: str, topic: str, size_bytes: int, holds: str = "") -> None:
         """Write down what is about to leave; only then may it be sent.
 
+        ``holds``: what of this host is in it, in words, where its schema does not say so.
         PrivacyError for a schema that is not in ``ALLOWED_SCHEMAS``; StorageError where it cannot
         be written down. After either the message must not be sent.
         """
@@ -108,24 +122,34 @@ class Ledger:
             )
         now_s = self._now_s()
         with self._lock, self._storage(), self._db:
-            row = (now_s, schema, topic, size_bytes)
-            newest = self._db.execute("INSERT INTO departures VALUES (?, ?, ?, ?)", row).lastrowid
-            self._db.execute(_ADD, (schema, size_bytes))
+            row = (now_s, schema, topic, size_bytes, holds)
+            query = "INSERT INTO departures VALUES (?, ?, ?, ?, ?)"
+            newest = self._db.execute(query, row).lastrowid
+            self._db.execute(_ADD_TOTAL, (schema, size_bytes))
+            if holds:
+                self._db.execute(_ADD_HOLDING, (holds, size_bytes))
             self._db.execute("DELETE FROM departures WHERE time_s < ?", (now_s - self._kept_s,))
             oldest = (newest or 0) - self._max_departures
             self._db.execute("DELETE FROM departures WHERE rowid <= ?", (oldest,))
 
     def totals(self) -> dict[str, Total]:
         """Schema → all that ever left under it."""
-        with self._lock, self._storage():
-            rows = self._db.execute("SELECT * FROM totals ORDER BY schema").fetchall()
-        return {schema: Total(messages, size_bytes) for schema, messages, size_bytes in rows}
+        return self._sums("SELECT * FROM totals ORDER BY schema")
+
+    def holdings(self) -> dict[str, Total]:
+        """What messages held, in words → all that ever left and held it."""
+        return self._sums("SELECT * FROM holdings ORDER BY holds")
 
     def entries(self, since_s: float = 0.0) -> list[Departure]:
         """Departures from ``since_s`` on, oldest first, as far as they are kept."""
         query = "SELECT * FROM departures WHERE time_s >= ? ORDER BY time_s, rowid"
         with self._lock, self._storage():
             return [Departure(*row) for row in self._db.execute(query, (since_s,))]
+
+    def _sums(self, query: str) -> dict[str, Total]:
+        with self._lock, self._storage():
+            rows = self._db.execute(query).fetchall()
+        return {of: Total(messages, size_bytes) for of, messages, size_bytes in rows}
 
     @contextmanager
     def _storage(self) -> Iterator[None]:
@@ -144,10 +168,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # survives a power cut
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_FORMAT}; COMMIT;")
-        elif version != _FORMAT:
-            raise sqlite3.DatabaseError(f"format {version} instead of {_FORMAT}")
+        if version > len(_STEPS):
+            raise sqlite3.DatabaseError(f"format {version} instead of {len(_STEPS)}")
+        for number, step in enumerate(_STEPS[version:], version + 1):
+            db.executescript(f"BEGIN; {step} PRAGMA user_version = {number}; COMMIT;")
     except sqlite3.Error:
         db.close()
         raise

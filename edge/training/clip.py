@@ -83,6 +83,7 @@ class Draft:
     width: int
     height: int
     frames_wanted: int
+    labels: tuple[str, ...] = ()  # what the class ids point into
     time_s: list[float] = field(default_factory=list)
     score: list[float] = field(default_factory=list)
     _tables: list[ClipTable] = field(default_factory=list)  # of all frames but the latest

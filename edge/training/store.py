@@ -23,6 +23,7 @@ from edge.domain.segment import SCENE_SEGMENT_FRAMES
 from edge.errors import FeatureVersionError, MalformedMessageError, StorageError
 from edge.features import scene_segment
 from edge.scoring.footage import NormalFootage
+from edge.training.census import Census
 from edge.training.clip import Draft, StoredClip
 from edge.training.clip_file import encode_clip, load_clip
 from edge.training.shelf import Shelves, clip_path, clip_paths
@@ -61,6 +62,7 @@ class FeatureStore:
         self.problem = ""  # why nothing is kept, "" when it is
         self.counts = Counter(written=0, lost=0)  # clips
         self._shelves = Shelves(folder, max_age_s=max_age_s, max_bytes=max_bytes)
+        self._census = Census(folder, max_age_s=max_age_s)
         self._now_s = now_s
         self._drafts: dict[str, Draft] = {}
         self._begun: set[str] = set()
@@ -76,18 +78,22 @@ class FeatureStore:
         camera: str,
         groups: Sequence[Features],
         *,
+        labels: tuple[str, ...],
         time_s: float,
         width: int,
         height: int,
         score: float | None,
     ) -> None:
-        """Take in a camera's next frame; ``score`` is None while it learns. Never waits."""
+        """Take in a camera's next frame; ``labels`` are what its class ids point into.
+
+        ``score`` is None while the camera learns. Never waits.
+        """
         draft = self._drafts.get(camera)
         if draft is not None and not draft.fits(time_s, width, height):
             self._finish(camera)
             draft = None
         if draft is None:
-            draft = Draft(camera, width, height, self._length(camera))
+            draft = Draft(camera, width, height, self._length(camera), labels)
             self._drafts[camera] = draft
         draft.add(groups, time_s, score)
         if len(draft.time_s) == draft.frames_wanted:
@@ -144,6 +150,7 @@ class FeatureStore:
         try:
             clip = draft.finished()
             self._shelves.put(draft.camera, draft.time_s[0], encode_clip(clip))
+            self._census.add(clip, draft.labels)
         except StorageError as error:
             self._lose(f"what the cameras see is not kept for learning: {error}")
         except Exception as error:  # the thread's boundary: the next clip is tried

@@ -96,6 +96,36 @@ def test_a_ledger_that_cannot_be_read_stops_everything(tmp_path):
         ledger_at(tmp_path / "file")
 
 
+def test_what_messages_hold_is_told_in_words_and_summed_for_ever(tmp_path):
+    held = "shares of 8 classes, noised"
+    clock = Clock()
+    with closing(ledger_at(tmp_path, clock, kept_s=10.0)) as ledger:
+        ledger.depart("fl-join-1", UP, 70, held)
+        clock.now_s += 11
+        ledger.depart("fl-join-1", UP, 50)
+        ledger.depart("fl-join-1", UP, 71, held)
+    with closing(ledger_at(tmp_path)) as ledger:
+        assert [entry.holds for entry in ledger.entries()] == ["", held]
+        assert ledger.holdings() == {held: Total(2, 141)}
+        assert ledger.totals() == {"fl-join-1": Total(3, 191)}
+
+
+def test_a_ledger_from_before_messages_told_what_they_hold_goes_on(tmp_path):
+    with closing(ledger_at(tmp_path)) as ledger:
+        ledger.depart("fl-join-1", UP, 50)
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
+        db.executescript(
+            "DROP TABLE holdings; ALTER TABLE departures DROP COLUMN holds; PRAGMA user_version = 1"
+        )
+    for _ in range(2):
+        with closing(ledger_at(tmp_path)) as ledger:
+            assert ledger.entries()[0] == Departure(1000.0, "fl-join-1", UP, 50)
+            ledger.depart("fl-join-1", UP, 70, "shares of 2 classes, noised")
+            assert ledger.entries()[-1].holds == "shares of 2 classes, noised"
+    with closing(ledger_at(tmp_path)) as ledger:
+        assert ledger.totals()["fl-join-1"] == Total(3, 190)
+
+
 def test_a_ledger_of_another_format_is_left_alone(tmp_path):
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
         db.execute("PRAGMA user_version = 9")

@@ -7,6 +7,7 @@ from scipy.stats import norm
 
 from edge.errors import ConfigError, PrivacyError, StorageError
 from edge.federation.privacy_budget import PrivacyBudget, epsilon_of, noise_multiplier_for
+from edge.federation.spent import read_spent
 
 DELTA = 1e-5
 
@@ -62,6 +63,30 @@ def test_what_was_spent_stays_spent_after_a_restart(tmp_path):
         PrivacyBudget(path, epsilon=again.epsilon, delta=DELTA).spend(50.0)
 
 
+def test_shares_are_paid_from_the_same_budget_as_updates(tmp_path):
+    path = tmp_path / "privacy.json"
+    budget = PrivacyBudget(path, epsilon=20.0, delta=DELTA)
+    budget.spend(3.0)
+    budget.spend(1.0, "shares")
+    assert (budget.rounds, budget.shares) == (1, 1)
+    assert budget.epsilon == pytest.approx(epsilon_of({3.0: 1, 1.0: 1}, DELTA))
+    again = PrivacyBudget(path, epsilon=20.0, delta=DELTA)
+    assert (again.rounds, again.shares, again.epsilon) == (1, 1, budget.epsilon)
+    spent = read_spent(path)
+    assert (spent.epsilon, spent.delta) == (budget.epsilon, DELTA)
+    with pytest.raises(PrivacyError, match="after 1 rounds"):
+        PrivacyBudget(path, epsilon=again.epsilon, delta=DELTA).spend(9.0, "shares")
+
+
+def test_a_budget_from_before_shares_counts_on(tmp_path):
+    path = tmp_path / "privacy.json"
+    path.write_text('{"format": "vad-edge-privacy-1", "rounds": {"1.5": 2}}')
+    budget = PrivacyBudget(path, epsilon=20.0, delta=DELTA)
+    assert budget.epsilon == epsilon_of({1.5: 2}, DELTA)
+    budget.spend(1.5, "shares")
+    assert PrivacyBudget(path, epsilon=20.0, delta=DELTA).epsilon == epsilon_of({1.5: 3}, DELTA)
+
+
 def test_no_noise_is_no_privacy(tmp_path):
     budget = PrivacyBudget(tmp_path / "privacy.json", epsilon=1e9, delta=DELTA)
     assert budget.epsilon == 0
@@ -71,7 +96,10 @@ def test_no_noise_is_no_privacy(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{}", b"\xff", b"[]", b'{"format": "vad-edge-privacy-1", "rounds": {"-1": 1}}'],
+    [
+        *(b"", b"{}", b"\xff", b"[]", b'{"format": "vad-edge-privacy-1", "rounds": {"-1": 1}}'),
+        b'{"format": "vad-edge-privacy-2", "rounds": {}, "epsilon": 0.0, "delta": 0.1}',
+    ],
 )
 def test_a_damaged_ledger_is_never_a_new_start(tmp_path, content):
     (tmp_path / "privacy.json").write_bytes(content)
