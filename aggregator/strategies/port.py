@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import ClassVar, Literal
@@ -42,6 +42,11 @@ class LocalRule:
     control_variates: bool = False  # SCAFFOLD: correct the drift, send ``control/<name>`` too
     keep_local: tuple[str, ...] = ()  # name patterns (fnmatch) of weights that stay on the host
     local_epochs: int = 0  # FedRep: first train the kept weights alone, for so many epochs
+    head: tuple[str, ...] = ()  # FedPAC: of weights that are trained first, ``local_epochs`` long
+    alignment: float = 0.0  # FedPAC's lambda: draw features to ``features/...``, and send one's own
+    mixed: tuple[str, ...] = ()  # FedALA: of weights that begin between a host's own and ours
+    mixing_rate: float = 1.0  # FedALA's eta
+    mixing_share: float = 0.8  # FedALA's s: of the footage on which it is learnt how far between
 
     def shares(self, name: str) -> bool:
         """Whether a weight takes part in the federation."""
@@ -107,6 +112,16 @@ class Strategy(ABC):
         return LocalRule()
 
     @property
+    def clustering(self) -> bool:
+        """Whether ``clusters`` may tell of any: then rounds are synchronous."""
+        return False
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the object classes whose shares participants are asked for; (): nothing is."""
+        return ()
+
+    @property
     def min_updates(self) -> int:
         """The fewest updates it can combine: no quorum may be lower."""
         return 1
@@ -131,6 +146,13 @@ class Strategy(ABC):
         """The state after a participant that is in no cluster has come, by what it sees."""
         del model, participant, objects
         return state
+
+    def improved(self, step: Step, models: Mapping[int, Weights]) -> Step:
+        """``step`` with models that were improved after it, by cluster; 0 where there are none.
+
+        Names that an improved model lacks stay as they are.
+        """
+        return replace(step, model={**step.model, **models.get(0, {})})
 
     def expects(self, model: Weights) -> Shapes:
         """What an update must look like; ConfigError where ``keep_local`` fits not the model."""

@@ -19,7 +19,7 @@ from edge.errors import TrainingError
 from edge.federation.feedback import read_residual
 from edge.federation.terms import Terms, terms_of
 from edge.training.fit import Trained, train_locally
-from edge.training.local_round import Own, local_round, starting_point, without_control
+from edge.training.local_round import Own, local_round, starting_point, weights_alone
 from edge.training.pseudo_labels import Gaussian
 from edge.training.teaching import Teacher
 from edge.wire.rounds import Announcement, Component
@@ -89,7 +89,7 @@ class HostTrainer:
         """The federation's model as this host will use it: one more local epoch, cooling down."""
         terms = terms_of(announcement.settings)
         plan = replace(terms.plan, epochs=1, local_epochs=0, proximal=0.0, decay="cosine")
-        start = starting_point(without_control(model), self._load(KEPT), terms.plan)
+        start = starting_point(weights_alone(model), self._load(KEPT), terms.plan)
         with self._working:
             lesson = self._informed(terms, announcement).lesson()
             trained = train_locally(

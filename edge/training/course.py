@@ -1,7 +1,8 @@
 """One course of training: the state that changes from batch to batch, and how it changes.
 
 FedProx (Li et al. 2020) adds mu (w - w₀) to the gradient, SCAFFOLD (Karimireddy et al. 2020) adds
-c - c_k, FedRep (Collins et al. 2021) trains the kept weights first and the others after.
+c - c_k, FedRep (Collins et al. 2021) trains the kept weights first and the others after, FedPAC (Xu
+et al. 2023) the head, and then draws features to everybody's centroids.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from edge.errors import TrainingError
 from edge.model.spec import StudentSpec
 from edge.model.student import load_weights, make_student, weights_of
 from edge.training.checkpoint import Checkpoint, task_of
+from edge.training.feature_alignment import Alignment
 from edge.training.lessons import Examples
 from edge.training.plan import LocalPlan
 from edge.training.torch_state import restore, state_arrays
@@ -36,8 +38,11 @@ class Course:
         examples: Examples,
         plan: LocalPlan,
         correction: Weights | None,
+        centroids: Weights | None,
     ) -> None:
         self.description = f"{spec}{plan}"
+        self.centroids = centroids or {}
+        self.alignment = Alignment(self.centroids, plan.alignment) if plan.alignment else None
         self.student = make_student(spec, seed=0)
         load_weights(self.student, start)
         self.student.train()
@@ -78,6 +83,8 @@ class Course:
         """One batch."""
         self.optimiser.zero_grad()
         loss = self.student.loss(x, target, counted)
+        if self.alignment and self.epoch >= self.plan.local_epochs:  # a head has no features
+            loss = loss + self.alignment.loss(self.student(x)[1], target, counted)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise _diverged(self.epoch, self.steps)
@@ -110,7 +117,9 @@ class Course:
         examples = [self.examples.x, self.examples.target, self.examples.counted]
         start = [np.asarray(self.start[name]) for name in sorted(self.start)]
         correction = [self.correction[name].numpy() for name in sorted(self.correction)]
-        return task_of(f"{self.description}{seed}", [*start, *examples, *correction])
+        centroids = [np.asarray(self.centroids[name]) for name in sorted(self.centroids)]
+        arrays = [*start, *examples, *correction, *centroids]
+        return task_of(f"{self.description}{seed}", arrays)
 
     def checkpoint(self, task: str) -> Checkpoint:
         """Where it stands, between two epochs."""

@@ -53,6 +53,7 @@ def train_locally(
     *,
     seed: int,
     correction: Weights | None = None,
+    centroids: Weights | None = None,
     progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     checkpoint: Path | None = None,
@@ -60,7 +61,8 @@ def train_locally(
 ) -> Trained:
     """Train from ``start`` by ``plan``; deterministic for a seed.
 
-    ``correction`` is SCAFFOLD's c - c_k for the shared weights. ``should_stop`` is asked before
+    ``correction`` is SCAFFOLD's c - c_k for the shared weights, ``centroids`` what ``alignment``
+    draws features to (``edge.training.feature_alignment``). ``should_stop`` is asked before
     every batch. ``checkpoint`` is written after the last epoch, and after others no more often than
     ``checkpoint_every_s``; it is resumed if it is of this very task. The caller deletes it once
     the result is safe.
@@ -72,7 +74,7 @@ def train_locally(
     examples = lesson.examples(spec.window)
     with torch.random.fork_rng(devices=[]):  # dropout and noise draw from the global generator
         torch.manual_seed(seed)
-        course = Course(spec, start, examples, plan, correction)
+        course = Course(spec, start, examples, plan, correction, centroids)
         task = course.task(seed) if checkpoint else ""
         if checkpoint and (found := load_checkpoint(checkpoint, task)):
             course.resume(found)

@@ -28,7 +28,12 @@ class LocalPlan:
     weight_decay: float = 0.0  # CLAP's L2 term
     proximal: float = 0.0  # FedProx's mu; 0: FedAvg
     keep_local: tuple[str, ...] = ()  # name patterns of weights that never leave: FedBN, FedRep
-    local_epochs: int = 0  # FedRep: before ``epochs``, the kept weights alone; then the others
+    local_epochs: int = 0  # before ``epochs``: FedRep's kept weights or FedPAC's head alone
+    head: tuple[str, ...] = ()  # FedPAC: name patterns of weights that are trained first, and leave
+    alignment: float = 0.0  # FedPAC's lambda: draw features to everybody's
+    mixed: tuple[str, ...] = ()  # FedALA: name patterns of weights that begin between two models
+    mixing_rate: float = 1.0  # FedALA's eta, of learning how far between
+    mixing_share: float = 0.8  # of the lesson that it is learnt on
 
     def __post_init__(self) -> None:
         """Refuse what cannot be carried out."""
@@ -36,8 +41,12 @@ class LocalPlan:
             raise TrainingError("plan: epochs and batch_rows must be at least 1")
         if self.learning_rate <= 0 or min(self.momentum, self.weight_decay, self.proximal) < 0:
             raise TrainingError("plan: learning_rate must be above 0, the other rates not below")
-        if self.local_epochs and not self.keep_local:
-            raise TrainingError("plan: local_epochs trains the weights that keep_local names: none")
+        if self.alignment < 0:
+            raise TrainingError("plan: alignment must not be below 0")
+        if self.local_epochs and not (self.keep_local or self.head):
+            raise TrainingError("plan: local_epochs is for weights of keep_local or head: none")
+        if self.mixing_rate <= 0 or not 0 < self.mixing_share <= 1:
+            raise TrainingError("plan: mixing_rate must be above 0, mixing_share in (0, 1]")
 
     @property
     def all_epochs(self) -> int:
@@ -58,11 +67,22 @@ class LocalPlan:
         """Of these names those that participants average."""
         return [name for name in names if not self.is_local(name)]
 
+    def is_mixed(self, name: str) -> bool:
+        """Whether a weight begins a round between the participant's own and the round's model."""
+        return any(fnmatchcase(name, pattern) for pattern in self.mixed)
+
     def learns(self, name: str, epoch: int) -> bool:
-        """Whether a weight is trained in an epoch: FedRep's two phases (Collins et al. 2021)."""
+        """Whether a weight is trained in an epoch: FedRep's and FedPAC's two phases."""
         if not self.local_epochs:
             return True
-        return self.is_local(name) == (epoch < self.local_epochs)
+        leads = self.is_local(name) or any(fnmatchcase(name, pattern) for pattern in self.head)
+        return leads == (epoch < self.local_epochs)
+
+
+def mixed(shared: Weights, own: Weights, mixing: Weights) -> dict[str, npt.NDArray[np.float32]]:
+    """``own + (shared - own) * mixing`` for the names of ``mixing`` (FedALA, Eq. 4)."""
+    between = {name: own[name] + (shared[name] - own[name]) * w for name, w in mixing.items()}
+    return {**shared, **between}
 
 
 def new_control(

@@ -8,7 +8,7 @@ from edge.model.spec import StudentSpec
 from edge.model.student import make_student, weights_of
 from edge.training.fit import train_locally
 from edge.training.lessons import DensityLesson
-from edge.training.local_round import CONTROL, Own, local_round, starting_point
+from edge.training.local_round import CONTROL, MIXING, Own, local_round, starting_point
 from edge.training.plan import LocalPlan
 
 SPEC = StudentSpec(head="density", inputs=3, hidden=8)
@@ -49,6 +49,30 @@ def test_what_another_strategy_or_network_left_is_passed_over():
         start = starting_point(MODEL, own, plan)
         assert start.keys() == MODEL.keys()
         assert all(start[each] is MODEL[each] for each in MODEL)
+
+
+UPPER = replace(PLAN, mixed=("fc4.*",))
+
+
+def test_upper_layers_begin_between_the_own_and_the_published_and_leave_as_all_others():
+    first = local_round(SPEC, MODEL, LESSON, UPPER, Own(), seed=1)
+    assert first.own.weights.keys() == {"fc4.weight", "fc4.bias"}
+    for name, after in trained().items():  # nothing to mix yet
+        np.testing.assert_array_equal(first.delta[name], after - MODEL[name])
+    published = {name: array + np.float32(0.1) for name, array in MODEL.items()}
+    second = local_round(SPEC, published, LESSON, UPPER, first.own, seed=1)
+    mixing = second.own.weights[MIXING + "fc4.weight"]
+    former = first.own.weights["fc4.weight"]
+    between = former + (published["fc4.weight"] - former) * mixing
+    start = {**published, "fc4.weight": between}
+    for name, after in trained(start, UPPER).items():
+        if name != "fc4.bias":
+            np.testing.assert_allclose(second.delta[name], after - published[name], atol=1e-6)
+    following = starting_point(MODEL, second.own.weights, UPPER)
+    own = second.own.weights["fc4.weight"]
+    expected = own + (MODEL["fc4.weight"] - own) * mixing
+    np.testing.assert_allclose(following["fc4.weight"], expected, atol=1e-6)
+    assert starting_point(MODEL, second.own.weights, PLAN).keys() == MODEL.keys()
 
 
 def test_the_control_variate_follows_the_paper():

@@ -57,7 +57,7 @@ def test_what_is_appended_is_read_back_in_order(tmp_path):
 
 def test_figures_are_those_of_the_disk_and_of_an_earlier_process(tmp_path):
     keeper = stored(tmp_path, FRAMES)
-    (path,) = (tmp_path / "door").iterdir()
+    (path,) = (tmp_path / "door").glob("*.clip")
     assert keeper.figures("door") == StoreFigures(1, path.stat().st_size)
     again = stored(tmp_path, 0)
     assert again.figures("door") == keeper.figures("door")
