@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aggregator.commands.public_options import add_public
 from aggregator.commands.simulate import add_simulate
 from edge import __version__
 from edge.terminal import carry_out
@@ -43,7 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     rounds = _add_asking(commands, "rounds", "the latest rounds, newest first")
     rounds.add_argument("--limit", type=_count, default=20, metavar="N", help="at most so many")
     _add_asking(commands, "participants", "who takes part, and why not")
+    clusters = _add_asking(commands, "clusters", "who is with whom, and why")
+    clusters.add_argument("--plot", type=Path, metavar="FILE", help="draw them, as .png or .jpg")
     _add_provision(commands)
+    _add_distil(commands)
+    add_public(commands)
     simulate = add_simulate(commands)
     simulate.add_argument("-v", "--verbose", action="store_true", help="log every detail")
     simulate.set_defaults(module="aggregator.commands.simulate")
@@ -81,6 +86,15 @@ def _add_provision(commands: Commands) -> None:
         metavar="ADDRESS",
         help="name or IP address in the broker's certificate; default: mqtt.host",
     )
+
+
+def _add_distil(commands: Commands) -> None:
+    purpose = "improve a round's models with public videos and their captions"
+    add = _add_asking(commands, "distil", purpose).add_argument
+    add("--work", type=Path, required=True, metavar="DIR", help="a round's folder, with in/")
+    add("--public", type=Path, metavar="FOLDER", help="default: distillation.public")
+    add("--no-captions", action="store_true", help="the teacher looks, and does not read")
+    add("--until-eof", action="store_true", help="end when the standard input does")
 
 
 def _count(text: str) -> int:

@@ -11,9 +11,13 @@ from pydantic import (
     Field,
     JsonValue,
     SecretStr,
+    ValidatorFunctionWrapHandler,
+    field_validator,
     model_validator,
 )
 
+from aggregator.distillation.options import Ased
+from edge.errors import ConfigError
 from edge.schema import Id, Positive, Section, TlsSection, beside, read_config
 from edge.wire.rounds import Mode
 
@@ -77,6 +81,24 @@ class SecureSection(Section):
     step_timeout_s: Positive = 60.0  # of each exchange of keys and shares
 
 
+class DistillationSection(Section):
+    """A teacher improves each round's models with public videos, in a process of its own."""
+
+    public: Path  # what ``public add`` made
+    timeout_s: Positive = 600.0  # after which a round goes on with the models that it averaged
+    captions: bool = True  # the teacher reads them; false: it only looks
+    seed: int = Field(default=0, ge=0)
+    options: Ased = Field(default_factory=Ased)
+
+    @field_validator("options", mode="wrap")
+    @classmethod
+    def _told_with_its_line(cls, value: object, build: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return build(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+
+
 class MetricsSection(Section):
     """Figures for Prometheus over HTTP."""
 
@@ -100,6 +122,7 @@ class AggregatorConfig(Section):
     compression: Literal["fp32", "int8", "int4", "sparse"] | None = None  # default: int8
     privacy: PrivacySection | None = None
     secure: SecureSection | None = None
+    distillation: DistillationSection | None = None
     metrics: MetricsSection | None = None
     words: Path | None = None  # word model with a text tower: embeds sentences for the hosts
 
@@ -135,13 +158,16 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Aggr
 def _anchored(config: AggregatorConfig, path: Path) -> AggregatorConfig:
     """Make paths that the operator wrote relative to the file independent of the shell's folder."""
     at = beside(path)
-    tls = config.mqtt.tls
+    tls, distillation = config.mqtt.tls, config.distillation
+    if distillation is not None:
+        distillation = distillation.model_copy(update={"public": at(distillation.public)})
     return config.model_copy(
         update={
             "data_dir": at(config.data_dir),
             "keys_dir": at(config.keys_dir),
             "model": at(config.model),
             "words": at(config.words),
+            "distillation": distillation,
             "mqtt": config.mqtt.model_copy(update={"tls": tls and tls.anchored(at)}),
         }
     )

@@ -27,6 +27,7 @@ class Plan:
     round_s: float  # from the beginning of the updates' phase to its deadline
     statistics_s: float  # the same of the statistics
     collects_statistics: bool  # whether the student's labels need the mixture
+    distillation_s: float = 0.0  # after which averaged models are not improved any more
     step_s: float = 60.0  # for each exchange of keys and shares, under secure aggregation
     max_staleness: int = 0  # rounds; of buffered mode
     rounds: int | None = None  # after which the federation is finished; None: never
@@ -39,9 +40,12 @@ class Plan:
 
     def patience_s(self, phase: Phase) -> float:
         """How long a phase may last."""
-        if phase is Phase.STATISTICS:
-            return self.statistics_s
-        return self.round_s if phase is Phase.UPDATES else self.step_s
+        waits_s = {
+            Phase.STATISTICS: self.statistics_s,
+            Phase.UPDATES: self.round_s,
+            Phase.DISTILLATION: self.distillation_s,
+        }
+        return waits_s.get(phase, self.step_s)
 
 
 def first_round(plan: Plan, model: str, now_s: float, *, number: int = 1) -> Round:

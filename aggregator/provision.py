@@ -117,7 +117,7 @@ def access_list(prefix: str, federation: str, hosts: Iterable[str]) -> str:
         f"topic read {fl}/+/blob/#\n"
         f"topic write {fl}/round\n"
         f"topic write {fl}/+/down/#\n"
-        f"topic write {fl}/{AGGREGATOR}/blob/#\n"
+        f"topic write {fl}/{AGGREGATOR}/#\n"
         f"topic read {words.every_ask}\n"
         f"topic write {words.every_answer}\n"
     ]
@@ -127,7 +127,7 @@ def access_list(prefix: str, federation: str, hosts: Iterable[str]) -> str:
         f"topic write {fl}/{host}/blob/#\n"
         f"topic read {fl}/round\n"
         f"topic read {fl}/{host}/down/#\n"
-        f"topic read {fl}/{AGGREGATOR}/blob/#\n"
+        f"topic read {fl}/{AGGREGATOR}/#\n"
         f"topic readwrite {prefix}/{host}/#\n"
         f"topic write {DISCOVERY_PREFIX}/+/{prefix.replace('/', '-')}-{host}/#\n"
         for host in sorted(hosts)

@@ -5,33 +5,38 @@ told to anybody; a new object on the same store goes on where the last one died,
 the round rebuilt from the accepted updates in the order of their acceptance.
 
 A round: **statistics** (only where the student's labels need the mixture of all participants'
-segment norms) → **updates** → the next round. It closes when updates of ``close_at`` distinct
-participants are in, or at its deadline with at least ``quorum``; with fewer it is extended. In
-buffered mode (Nguyen et al. 2022) a late update counts in the round that it arrives in.
+segment norms) → **updates** → **distillation** (only where an ``Improver`` is given: the averaged
+models are improved before they are anybody's) → the next round. Updates are over when those of
+``close_at`` distinct participants are in, or at the deadline with at least ``quorum``; with fewer
+it is extended. In buffered mode (Nguyen et al. 2022) a late update counts in the round that it
+arrives in.
+
+Where the strategy clusters, ``Membership`` says who is given which model.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Protocol
 
-import numpy as np
-
+from aggregator.announcing import announcement_of
+from aggregator.counting import Count
+from aggregator.distil_folder import Task, task_of
+from aggregator.membership import Membership
+from aggregator.models import Models
 from aggregator.plan import Plan, first_round, outcome_of
 from aggregator.records import AcceptedUpdate, Round, StoredPayload
 from aggregator.store import Store
-from aggregator.strategies.port import Aggregation, Strategy
-from aggregator.strategies.screen import screen
-from edge.domain.weights import WeightUpdate
-from edge.errors import ConfigError, MalformedMessageError, ModelError
-from edge.wire.chunks import blob_of
-from edge.wire.compression import decode_delta
+from aggregator.strategies.port import Step, Strategy
+from edge.domain.weights import Weights
+from edge.errors import MalformedMessageError, ModelError
 from edge.wire.rounds import (
-    MAX_COMPONENTS,
+    MAX_MEMBERS,
     MAX_REASON,
     Accepted,
     Announcement,
-    Component,
     Join,
     Mode,
     Phase,
@@ -40,18 +45,30 @@ from edge.wire.rounds import (
     UpdateOffer,
     printable,
 )
-from edge.wire.weights import decode_weights, encode_weights, fingerprint
+from edge.wire.weights import decode_weights, fingerprint
 
 log = logging.getLogger(__name__)
 
-_SLACK_BYTES = 64 * 1024  # of an update's headers, beyond its fp32 values
-_FLOAT_BYTES = 4
+
+class Improver(Protocol):
+    """Who makes more of the models that a round has come to, beside all else."""
+
+    def begin(self, task: Task) -> None:
+        """Begin with a round's models, or go on where an earlier process was; never waits."""
+
+    def result(self, *, late: bool) -> Mapping[int, Weights] | None:
+        """Improved models by label; None: not yet; nothing of them: there will not be any.
+
+        ``late``: there is no more time.
+        """
 
 
 class Rounds:
     """All that the aggregator decides; used by one thread."""
 
-    def __init__(self, store: Store, strategy: Strategy, plan: Plan) -> None:
+    def __init__(
+        self, store: Store, strategy: Strategy, plan: Plan, improver: Improver | None = None
+    ) -> None:
         """Go on with the round that ``begin`` or ``resume`` has put into the store.
 
         ConfigError where an accepted update does not fit the strategy any more.
@@ -61,10 +78,11 @@ class Rounds:
         self._store = store
         self._strategy = strategy
         self._plan = plan
+        self._improver = improver
+        self._result: Step | None = None  # of the running round, while it is being improved
+        self._membership = Membership(store, strategy)
         self._round = running
         self._load()
-        for stored in store.payloads():
-            self._recount(stored)
 
     @property
     def announcement(self) -> Announcement:
@@ -72,9 +90,9 @@ class Rounds:
         return self._announcement
 
     @property
-    def published(self) -> bytes:
-        """The blob that the announcement names."""
-        return self._published
+    def models(self) -> Models:
+        """The blobs that the announcement names."""
+        return self._membership.models
 
     @property
     def running(self) -> Round:
@@ -84,13 +102,15 @@ class Rounds:
     @property
     def contributors(self) -> frozenset[str]:
         """Whose updates count in the running round."""
-        return frozenset(self._contributors)
+        return frozenset(self._count.contributors)
 
-    def join(self, participant: str, message: Join, now_s: float) -> None:
-        """A participant is there, or says why it stays away."""
+    def join(self, participant: str, message: Join, now_s: float) -> Refused | None:
+        """A participant is there and wants a place, or says why it stays away."""
         self._store.seen(participant, now_s, version=message.version, reason=message.reason)
         if not message.takes_part:
             log.warning("%s: no part in round %d: %s", participant, message.round, message.reason)
+        why = self._membership.hear(participant, message.objects)
+        return None if why is None else self.refuse(participant, why, now_s)
 
     def statistics(self, participant: str, message: Statistics, now_s: float) -> Refused | None:
         """Three numbers for the mixture; a repetition, or a late one, changes nothing."""
@@ -110,7 +130,11 @@ class Rounds:
         known = self._store.update_of(participant, offer.round)
         if known is not None and known.id == offer.update:
             return Accepted(round=offer.round, update=offer.update)
-        why = "another update of this round was accepted" if known else self._unwanted(offer)
+        why = (
+            "another update of this round was accepted"
+            if known
+            else self._unwanted(participant, offer)
+        )
         return None if why is None else self.refuse(participant, why, now_s, offer)
 
     def take(
@@ -122,8 +146,7 @@ class Rounds:
             return answer
         stored = StoredPayload(participant, offer.round, offer.num_examples, payload)
         try:
-            update = self._decode(stored)
-            screen(update, self._expects)
+            update = self._count.decode(stored, self._membership.objects_of(participant))
         except (MalformedMessageError, ModelError) as error:
             return self.refuse(participant, str(error), now_s, offer)
         accepted = AcceptedUpdate(
@@ -136,7 +159,7 @@ class Rounds:
             accepted_s=now_s,
         )
         self._store.accept(accepted, payload)
-        self._count(update)
+        self._count.add(update)
         log.info(
             "round %d: update of %s, %d examples, %d bytes",
             self._round.number,
@@ -157,10 +180,13 @@ class Rounds:
         return Refused(round=self._round.number, update=update, reason=reason)
 
     def tick(self, now_s: float) -> None:
-        """Close what is complete, extend what is late.
+        """Place who has come, close what is complete, extend what is late.
 
         A deadline further off than the phase may last is one of before the clock was set back.
         """
+        if self._round.phase is not Phase.DISTILLATION and self._membership.place_newcomers():
+            self._begin_count()
+            self._announcement = self._announce()
         latest_s = now_s + self._plan.patience_s(self._round.phase)
         if self._round.deadline_s > latest_s and self._round.phase is not Phase.FINISHED:
             self._save(replace(self._round, deadline_s=latest_s))
@@ -171,8 +197,10 @@ class Rounds:
             self._end_statistics(now_s)
         elif self._round.phase is Phase.UPDATES:
             self._end_updates(now_s)
+        elif self._round.phase is Phase.DISTILLATION:
+            self._improve(now_s)
 
-    def _unwanted(self, offer: UpdateOffer) -> str | None:
+    def _unwanted(self, participant: str, offer: UpdateOffer) -> str | None:
         """Why an update must not even be fetched."""
         current, plan = self._round, self._plan
         staleness = current.number - offer.round
@@ -186,31 +214,20 @@ class Rounds:
             return f"update is {staleness} rounds late: at most {plan.max_staleness}"
         if not staleness and current.phase is not Phase.UPDATES:
             return f"round {offer.round} takes no updates now, its phase is {current.phase}"
-        if offer.fingerprint != self._store.fingerprint_of(offer.round):
+        if offer.fingerprint != self._given_to(participant, offer.round):
             return f"update of round {offer.round} was trained on another model"
+        if self._strategy.clustering and len(self._count.contributors) >= MAX_MEMBERS:
+            return f"clusters take at most {MAX_MEMBERS} participants"
         if offer.blob.size_bytes > self._limit_bytes:
             return f"update of {offer.blob.size_bytes} bytes: at most {self._limit_bytes}"
         return None
 
-    def _decode(self, stored: StoredPayload) -> WeightUpdate:
-        delta = decode_delta(stored.payload, self._expects)
-        return WeightUpdate(stored.participant, stored.trained_on, stored.num_examples, delta)
-
-    def _recount(self, stored: StoredPayload) -> None:
-        try:
-            self._count(self._decode(stored))
-        except MalformedMessageError as error:
-            raise ConfigError(
-                f"the update of {stored.participant} that round {self._round.number} has accepted "
-                f"does not fit strategy {self._strategy.name} ({error}): configure the former "
-                "strategy until the round is over"
-            ) from None
-
-    def _count(self, update: WeightUpdate) -> None:
-        self._aggregation.add(update, staleness=self._round.number - update.round)
-        self._contributors.add(update.participant)
-        self._num_updates += 1
-        self._num_examples += update.num_examples
+    def _given_to(self, participant: str, number: int) -> str | None:
+        """Fingerprint of the model that a participant was to begin a round with."""
+        if self.models.clusters:
+            given = self.models.given_to(participant)
+            return given.notice.fingerprint if given and given.notice else None
+        return self._store.fingerprint_of(number)
 
     def _end_statistics(self, now_s: float) -> None:
         count = len(self._store.statistics(self._round.number))
@@ -220,8 +237,8 @@ class Rounds:
             self._save(replace(self._round, phase=phase, deadline_s=deadline_s))
 
     def _end_updates(self, now_s: float) -> None:
-        if self._is_over(len(self._contributors), now_s):
-            self._close(now_s)
+        if self._is_over(len(self._count.contributors), now_s):
+            self._conclude(now_s)
 
     def _is_over(self, count: int, now_s: float) -> bool:
         """Whether the phase ends; a deadline that finds too few moves on."""
@@ -243,41 +260,60 @@ class Rounds:
             )
         return False
 
-    def _close(self, now_s: float) -> None:
-        """Combine, and begin the next round."""
-        step = self._aggregation.finish()
-        model, state = step.model, step.state
-        if not all(np.isfinite(array).all() for array in (*model.values(), *state.values())):
-            log.error(
-                "round %d: the result is not finite; its updates are lost", self._round.number
-            )
-            model, state = self._model, self._state
+    def _conclude(self, now_s: float) -> None:
+        """Combine what was accepted; nothing more is taken."""
+        step = self._count.finish()
+        if self._improver is None:
+            self._close(step, now_s)
+            return
+        deadline_s = now_s + self._plan.patience_s(Phase.DISTILLATION)
+        self._save(replace(self._round, phase=Phase.DISTILLATION, deadline_s=deadline_s))
+        self._result = step
+        clusters = self._strategy.clusters(step.model, step.state)
+        task = task_of(self._round.number, self._strategy.classes, step.model, clusters)
+        self._improver.begin(task)
+
+    def _improve(self, now_s: float) -> None:
+        """Begin the next round once the models are improved, or late."""
+        if self._result is None or self._improver is None:  # another process has combined
+            self._conclude(now_s)
+            return
+        improved = self._improver.result(late=now_s >= self._round.deadline_s)
+        if improved is not None:
+            step = self._strategy.improved(self._result, improved) if improved else self._result
+            self._close(step, now_s)
+
+    def _close(self, step: Step, now_s: float) -> None:
+        """Keep the result, and begin the next round."""
         ended = replace(
             self._round,
             ended_s=now_s,
-            num_updates=self._num_updates,
-            num_examples=self._num_examples,
+            num_updates=self._count.num_updates,
+            num_examples=self._count.num_examples,
         )
-        following = first_round(self._plan, fingerprint(model), now_s, number=ended.number + 1)
-        self._store.finish_round(ended, following, outcome_of(model, state), self._unmasked)
+        following = first_round(self._plan, fingerprint(step.model), now_s, number=ended.number + 1)
+        outcome = outcome_of(step.model, step.state)
+        self._store.finish_round(ended, following, outcome, self._unmasked)
         log.info("round %d is over: %d updates", ended.number, ended.num_updates)
         self._round = following
         self._load()
 
     def _load(self) -> None:
-        """Begin the running round's sum from what the store says it begins with."""
+        """Begin the running round from what the store says it begins with."""
         outcome = self._store.outcome()
-        self._model = decode_weights(outcome.model)
-        self._state = decode_weights(outcome.strategy)
-        self._expects = self._strategy.expects(self._model)
-        coordinates = sum(int(np.prod(shape)) for shape in self._expects.values())
-        self._limit_bytes = _FLOAT_BYTES * coordinates + _SLACK_BYTES
-        self._aggregation: Aggregation = self._strategy.begin(self._model, self._state)
-        self._contributors: set[str] = set()
-        self._num_updates = self._num_examples = 0
+        self._membership.begin(decode_weights(outcome.model), decode_weights(outcome.strategy))
         self._unmasked: list[AcceptedUpdate] = []
-        self._published = encode_weights(self._strategy.published(self._model, self._state))
+        self._begin_count()
         self._announcement = self._announce()
+
+    def _begin_count(self) -> None:
+        """Count what the running round has accepted, for those who are in it now."""
+        now = self._membership
+        self._result = None
+        self._count: Count = Count(self._strategy, now.model, now.state, self._round.number)
+        self._limit_bytes = self._count.limit_bytes
+        for stored in self._store.payloads():
+            self._count.recall(stored, now.objects_of(stored.participant))
 
     def _save(self, current: Round) -> None:
         self._store.save_round(current)
@@ -285,24 +321,4 @@ class Rounds:
         self._announcement = self._announce()
 
     def _announce(self) -> Announcement:
-        current = self._round
-        return Announcement(
-            run=self._store.run(),
-            round=current.number,
-            phase=current.phase,
-            attempt=current.attempt,
-            deadline_s=current.deadline_s,
-            model=blob_of(self._published),
-            fingerprint=current.fingerprint,
-            settings=self._plan.settings,
-            mixture=self._mixture(),
-        )
-
-    def _mixture(self) -> tuple[Component, ...]:
-        """Of this round; in buffered mode, where rounds overlap, of all that is known."""
-        if self._round.phase is Phase.STATISTICS:
-            return ()
-        since = self._round.number if self._plan.settings.mode is Mode.SYNCHRONOUS else 1
-        components = list(self._store.statistics(since).values())
-        largest = sorted(components, key=lambda component: -component.num_segments)
-        return tuple(largest[:MAX_COMPONENTS])
+        return announcement_of(self._store, self._plan, self._round, self.models)

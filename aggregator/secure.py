@@ -94,6 +94,9 @@ class SecureRounds(Rounds):
                 self._end_masked(now_s)
             elif phase is Phase.UNMASK:
                 self._end_unmask(now_s)
+            elif phase is Phase.DISTILLATION and not self._count.num_updates:
+                self._add_sum(now_s)  # as the process did that began it
+                self._conclude(now_s)
             else:
                 super()._advance(now_s)
         except (PrivacyError, MalformedMessageError) as error:
@@ -113,7 +116,7 @@ class SecureRounds(Rounds):
         assert terms is not None
         self._terms: Masking = terms
         self._session_name = self._announcement.session
-        self._size = size_of(self._expects)
+        self._size = size_of(self._count.expects)
         self._limit_bytes = 4 * self._size + _HEADER_BYTES
         self._unmasking = UnmaskingRound(
             self._session_name, threshold=terms.threshold, size=self._size
@@ -192,7 +195,7 @@ class SecureRounds(Rounds):
     def _end_unmask(self, now_s: float) -> None:
         if self._unmasking.complete:
             self._add_sum(now_s)
-            self._close(now_s)
+            self._conclude(now_s)
         elif now_s >= self._round.deadline_s:
             raise PrivacyError("too few survivors answered")
 
@@ -200,14 +203,12 @@ class SecureRounds(Rounds):
         """The sum is one update, of all examples."""
         point = self._plan.settings.fixed_point()
         try:
-            mean, num_examples = point.decode_mean(self._unmasking.total(), self._expects)
+            mean, num_examples = point.decode_mean(self._unmasking.total(), self._count.expects)
         except ValueError as error:
             raise MalformedMessageError(f"the sum makes no sense: {error}") from None
         update = WeightUpdate("all", self._round.number, num_examples, mean)
-        screen(update, self._expects)
-        self._aggregation.add(update)
-        self._contributors = set(self._masked)
-        self._num_updates, self._num_examples = len(self._masked), num_examples
+        screen(update, self._count.expects)
+        self._count.add_sum(update, set(self._masked))
         self._unmasked = [self._as_accepted(name, now_s) for name in sorted(self._masked)]
 
     def _as_accepted(self, participant: str, now_s: float) -> AcceptedUpdate:

@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     stop = stop_on_signals()
     config = load_config(options.config)
     with sole_user(config.data_dir):
-        site = open_site(config)
+        site = open_site(config, options.config)
         site.broker.start()
         if site.reader is not None:
             read = partial(site.reader.run, stop)
@@ -73,6 +73,8 @@ def run(options: argparse.Namespace) -> int:
         try:
             Service(site).run(stop)
         finally:
+            if site.distiller is not None:
+                site.distiller.stop()
             site.broker.stop()
             site.store.close()
     return 0
@@ -167,13 +169,13 @@ class Service:
             raise MalformedMessageError(f"a message of kind {kind!r}")
         message = decode_message(body, UP[kind])
         if isinstance(message, Join):
-            self._rounds.join(participant, message, now_s)
+            self._answer(participant, self._rounds.join(participant, message, now_s))
         elif isinstance(message, Statistics):
             self._answer(participant, self._rounds.statistics(participant, message, now_s))
         elif isinstance(message, UpdateOffer):
             self._offered(participant, message, now_s)
         elif isinstance(message, Missing):
-            self._send_model(message)
+            self._send_model(participant, message)
 
     def _offered(self, participant: str, offer: UpdateOffer, now_s: float) -> None:
         answer = self._rounds.judge(participant, offer, now_s)
@@ -236,15 +238,17 @@ class Service:
         kind = answer.kind
         self._sender.say(topic, lambda: Message(topic, self._letters.seal(topic, kind, body)))
 
-    def _send_model(self, missing: Missing) -> None:
-        """To everybody: who else lacks the same bytes need not ask for them."""
-        announcement = self._rounds.announcement
-        if missing.blob != announcement.model.id:
+    def _send_model(self, participant: str, missing: Missing) -> None:
+        """To all who share the model: who else lacks the same bytes need not ask for them."""
+        given = self._rounds.models.given_to(participant)
+        if given is None or given.blob.id != missing.blob:
             return  # of a round that is over: the asker will hear of the new one
-        published = self._rounds.published
-        for start, end in touched_chunks(announcement.model, missing.ranges):
-            topic = self._topics.blob(AGGREGATOR, missing.blob, start)
-            chunk = memoryview(published)[start:end]
+        for start, end in touched_chunks(given.blob, missing.ranges):
+            if given.notice is None:
+                topic = self._topics.blob(AGGREGATOR, missing.blob, start)
+            else:
+                topic = self._topics.cluster_blob(given.notice.label, missing.blob, start)
+            chunk = memoryview(given.payload)[start:end]
             self._sender.stream(topic, partial(_chunk_message, topic, chunk))
 
     def _keep_heard(self, now_s: float) -> None:

@@ -16,8 +16,11 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aggregator.records import AcceptedUpdate, Member, Outcome, Round, StoredPayload
 from aggregator.tables import connect
+from edge.domain.weights import Shares
 from edge.errors import StorageError
 from edge.wire.rounds import Component, Phase
 
@@ -86,8 +89,8 @@ class Store:
                 self._put_update(update)
             self._put_round(ended)
             self._begin(following, outcome)
-            self._db.execute("DELETE FROM payloads")
-            self._db.execute("DELETE FROM masking")
+            for done in ("payloads", "masking", "placements"):
+                self._db.execute(f"DELETE FROM {done}")
 
     def begin(self, first: Round, outcome: Outcome, *, run: str) -> None:
         """The beginning of a federation; ``run`` tells it from others of its name."""
@@ -184,6 +187,29 @@ class Store:
                 (version, reason, participant),
             )
 
+    def save_objects(self, participant: str, shares: Shares) -> None:
+        """Note what a participant sees, in place of what it saw before."""
+        with self._storage(), self._db:
+            query = "INSERT OR REPLACE INTO objects VALUES (?, ?)"
+            self._db.execute(query, (participant, _written(shares)))
+
+    def objects(self) -> dict[str, Shares]:
+        """By participant, what it saw last."""
+        rows = self._read("SELECT participant, shares FROM objects ORDER BY 1")
+        return {name: _read_shares(written) for name, written in rows}
+
+    def place(self, newcomers: Mapping[str, Shares | None]) -> None:
+        """Note who came after the running round had begun, in this order, and what they see."""
+        rows = [(n, "" if seen is None else _written(seen)) for n, seen in newcomers.items()]
+        with self._storage(), self._db:
+            query = "INSERT INTO placements (participant, shares) VALUES (?, ?)"
+            self._db.executemany(query, rows)
+
+    def placements(self) -> list[tuple[str, Shares | None]]:
+        """What ``place`` noted in the running round, in its order."""
+        rows = self._read("SELECT participant, shares FROM placements ORDER BY number")
+        return [(name, _read_shares(written) if written else None) for name, written in rows]
+
     def refuse(self, participant: str, reason: str, now_s: float) -> None:
         """Note that something of this participant was refused."""
         with self._storage(), self._db:
@@ -244,3 +270,11 @@ class Store:
                 f"the aggregator's memory {self._path} cannot be used ({error}): free the disk or "
                 "mend the file's permissions; what was accepted is still there"
             ) from error
+
+
+def _written(shares: Shares) -> str:
+    return json.dumps(shares.tolist())
+
+
+def _read_shares(written: str) -> Shares:
+    return np.array(json.loads(written), np.float32)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-_FORMAT = 2  # PRAGMA user_version of the tables below
+_FORMAT = 3  # PRAGMA user_version of the tables below
+_BEFORE_CLUSTERS = 2
 _TABLES = """
 CREATE TABLE rounds (
     number INTEGER PRIMARY KEY, phase TEXT NOT NULL, attempt INTEGER NOT NULL,
@@ -38,10 +39,19 @@ CREATE TABLE participants (
 );
 CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL);
 """
+_OF_CLUSTERS = """
+CREATE TABLE objects (participant TEXT PRIMARY KEY, shares TEXT NOT NULL);
+CREATE TABLE placements (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, participant TEXT NOT NULL, shares TEXT NOT NULL
+);
+"""
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """Open the file, with its tables; sqlite3.Error where that fails or they are others."""
+    """Open the file, with its tables; sqlite3.Error where that fails or they are others.
+
+    What a federation of before there were clusters has left is gone on with.
+    """
     if read_only:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)
     else:
@@ -52,8 +62,11 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")  # survives a power cut
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0 and not read_only:
-            db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_FORMAT}; COMMIT;")
+        news = {0: _TABLES + _OF_CLUSTERS, _BEFORE_CLUSTERS: _OF_CLUSTERS}.get(version)
+        if news and not read_only:
+            db.executescript(f"BEGIN; {news} PRAGMA user_version = {_FORMAT}; COMMIT;")
+        elif news and version:  # as if they were there, and empty
+            db.executescript(news.replace("CREATE TABLE", "CREATE TEMP TABLE"))
         elif version != _FORMAT:
             raise sqlite3.DatabaseError(f"format {version} instead of {_FORMAT}")
     except sqlite3.Error:

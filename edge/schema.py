@@ -69,7 +69,7 @@ def _describe(error: ValidationError, file: YamlFile, example: str) -> str:
     for mistake in error.errors(include_url=False, include_input=False):
         place = [step for step in mistake["loc"] if step != "[key]"]
         message = mistake["msg"].removeprefix("Value error, ")
-        if mistake["type"] == "extra_forbidden":
+        if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             message = f"no such setting; {example} shows all of them"
         name = ".".join(map(str, place))
         found.append((file.line(place), f"{name}: {message}" if name else message))

@@ -113,6 +113,23 @@ class TestBrokerContract:
         until(lambda: len(heard) == 2)
         assert heard == [("fl/a/up/join", b"x"), ("fl/b/up/end", b"x")]
 
+    def test_what_was_unsubscribed_is_heard_no_more_also_after_a_reconnect(
+        self, world: World
+    ) -> None:
+        heard: list[str] = []
+        for topic in ("a/set", "b/set"):
+            world.broker.subscribe(topic, lambda topic, _: heard.append(topic))
+        for reconnect in (False, True):
+            world.broker.unsubscribe("a/set")  # the second time it is not there any more
+            if reconnect:
+                world.down()
+                world.up()
+            for topic in ("a/set", "b/set"):
+                world.broker.publish(Message(topic, b"x"), lambda _: None)
+            until(lambda: "b/set" in heard)
+            assert heard == ["b/set"]
+            heard.clear()
+
     def test_without_a_connection_a_message_is_lost_and_said_to_be(self, world: World) -> None:
         world.down()
         receipts: list[Receipt] = []

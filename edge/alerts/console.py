@@ -44,3 +44,6 @@ class Console(Broker):
 
     def subscribe(self, topic: str, on_message: MessageHandler) -> None:
         """Nobody is there to send."""
+
+    def unsubscribe(self, topic: str) -> None:
+        """As above."""

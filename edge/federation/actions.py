@@ -51,4 +51,11 @@ class Received:
     model: Weights
 
 
-Action: TypeAlias = Say | SendChunks | Measure | Train | Received
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Hear chunks of this cluster's model, and of no other; None: of the one model."""
+
+    cluster: int | None
+
+
+Action: TypeAlias = Say | SendChunks | Measure | Train | Received | Listen

@@ -17,7 +17,16 @@ from typing import Protocol
 
 from edge.domain.weights import Weights
 from edge.errors import MalformedMessageError, TrainingError, VadError
-from edge.federation.actions import Action, Measure, Received, Say, SendChunks, Train, UpMessage
+from edge.federation.actions import (
+    Action,
+    Listen,
+    Measure,
+    Received,
+    Say,
+    SendChunks,
+    Train,
+    UpMessage,
+)
 from edge.federation.desk import Desk
 from edge.federation.identity import Identity
 from edge.federation.ledger import Ledger
@@ -79,9 +88,13 @@ class Courier:
         ledger: Ledger,
         trainer: Trainer,
         on_model: Callable[[Received], None] = lambda _: None,
+        holds: Callable[[UpMessage], str] = lambda _: "",
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``on_model`` hears of every model of the federation; the broker is the caller's."""
+        """``on_model`` hears of every model of the federation; the broker is the caller's.
+
+        ``holds`` says for the ledger what of this host a message holds beyond its schema.
+        """
         self._participant = participant
         self._broker = broker
         self._topics = topics
@@ -96,10 +109,12 @@ class Courier:
         self._ledger = ledger
         self._trainer = trainer
         self._on_model = on_model
+        self._holds = holds
         self._now_s = now_s
         self._inbox = Inbox[Input](INBOX, limit_bytes=INBOX_BYTES)
         self._lessons: queue.SimpleQueue[Measure | Train | None] = queue.SimpleQueue()
         self._sender = Sender(broker, wake=self._inbox.wake)
+        self._models = topics.model_blobs  # the branch whose chunks we hear
         self._connections = 0
         self._kept_heard_s = -math.inf
 
@@ -107,7 +122,7 @@ class Courier:
         """Take part until ``stop`` is set; a training that is under way is then abandoned."""
         self._broker.subscribe(self._topics.round, self._hear_round)
         self._broker.subscribe(self._topics.every_down(self._name), self._hear_answer)
-        self._broker.subscribe(self._topics.model_blobs, self._hear_chunk)
+        self._broker.subscribe(self._models, self._hear_chunk)
         threading.Thread(target=self._train, name="train", daemon=True).start()
         try:
             while not stop.is_set():
@@ -145,13 +160,24 @@ class Courier:
             self._send_chunks(action)
         elif isinstance(action, Received):
             self._on_model(action)
+        elif isinstance(action, Listen):
+            self._listen(action.cluster)
         else:
             self._lessons.put(action)
+
+    def _listen(self, cluster: int | None) -> None:
+        """To the chunks of one model alone: there may be as many models as clusters."""
+        topics = self._topics
+        models = topics.model_blobs if cluster is None else topics.cluster_blobs(cluster)
+        if models != self._models:
+            self._broker.unsubscribe(self._models)
+            self._broker.subscribe(models, self._hear_chunk)
+            self._models = models
 
     def _letter(self, kind: str, message: UpMessage) -> Message | None:
         topic = self._topics.up(self._name, kind)
         payload = self._letters.seal(topic, kind, encode_message(message))
-        return self._departing(SCHEMA.format(kind=kind), topic, payload)
+        return self._departing(SCHEMA.format(kind=kind), topic, payload, self._holds(message))
 
     def _send_chunks(self, action: SendChunks) -> None:
         blob, path = action.work.offer.blob, action.work.path
@@ -164,10 +190,12 @@ class Courier:
 
             self._sender.stream(topic, make)
 
-    def _departing(self, schema: str, topic: str, payload: bytes) -> Message | None:
+    def _departing(
+        self, schema: str, topic: str, payload: bytes, holds: str = ""
+    ) -> Message | None:
         """The message, written down; None, and it stays here, where that is impossible."""
         try:
-            self._ledger.depart(schema, topic, len(payload))
+            self._ledger.depart(schema, topic, len(payload), holds)
         except VadError as error:
             log.error("%s", error)
             return None

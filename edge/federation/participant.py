@@ -13,18 +13,17 @@ import logging
 
 from edge.domain.weights import Weights
 from edge.errors import MalformedMessageError, VadError
-from edge.federation.actions import Action, Measure, Received, Say, SendChunks, Train
+from edge.federation.actions import Action, Listen, Measure, Received, Say, SendChunks, Train
 from edge.federation.desk import Desk
+from edge.federation.joining import Joining, Objects
 from edge.federation.masked import MaskedSession
 from edge.federation.model_fetch import ModelFetch
 from edge.federation.packing import Packed, Packing
 from edge.wire.masks import Passed, Roster
 from edge.wire.rounds import (
-    MAX_REASON,
     Accepted,
     Announcement,
     Component,
-    Join,
     Missing,
     Mode,
     Phase,
@@ -49,21 +48,24 @@ class Participant:
         *,
         version: str,
         min_masked: int = 2,
+        objects: Objects = lambda _: (),
         resend_s: float = RESEND_S,
     ) -> None:
         """``version``: of our software, for the aggregator's list of participants.
 
-        ``min_masked``: in secure aggregation we take part in no sum of fewer.
+        ``min_masked``: in secure aggregation we take part in no sum of fewer. ``objects``: noised
+        shares of classes among what we see, asked for once in each round; (): nothing to tell.
         """
         self._name = name
         self._min_masked = min_masked
         self._desk = desk
         self._packing = packing
-        self._version = version
         self._resend_s = resend_s
-        self._now: Announcement | None = None
+        self._now: Announcement | None = None  # as it concerns us
+        self._placeless: Announcement | None = None  # it names clusters, and us in none
         self._models = ModelFetch(desk)
         self._joined = 0  # round
+        self._joining = Joining(version, objects)
         self._away: tuple[int, float] | None = None  # round and deadline of what we stay away from
         self._component: Component | None = None  # of the announced round
         self._busy: Announcement | None = None  # what the trainer works on
@@ -72,15 +74,19 @@ class Participant:
 
     def announced(self, announcement: Announcement, now_s: float) -> list[Action]:
         """The aggregator says how the round stands."""
-        before = self._now
+        before = self._now or self._placeless
         self._desk.turn_to(announcement.run, announcement.round)
         if before is None or _round_of(announcement) != _round_of(before):
             self._component = None
             self._joined = 0
-        self._models.want(announcement.model)
-        self._now = announcement
+            self._joining.begin()
         self._due_s.clear()
-        return self.tick(now_s)
+        own = self._now = announcement.seen_by(self._name)
+        self._placeless = announcement if own is None else None
+        if own is None:
+            return self.tick(now_s)
+        self._models.want(own.model)
+        return [Listen(own.clusters[0].label if own.clusters else None), *self.tick(now_s)]
 
     def chunk(self, blob: str, offset: int, payload: bytes, now_s: float) -> list[Action]:
         """A piece of the model, or of something that we do not want."""
@@ -127,10 +133,11 @@ class Participant:
     def trained(self, delta: Weights, num_examples: int, now_s: float) -> list[Action]:
         """The trainer's answer to ``Train``: turned into an update, kept, offered."""
         task, self._busy = self._busy, None
-        if task is None or self._now is None:
+        now = self._now or self._placeless
+        if task is None or now is None:
             return []
-        over = self._now.round != task.round and task.settings.mode is Mode.SYNCHRONOUS
-        if over or self._now.run != task.run:
+        over = now.round != task.round and task.settings.mode is Mode.SYNCHRONOUS
+        if over or now.run != task.run:
             log.warning("round %d ended before our training did; its result is lost", task.round)
             return self.tick(now_s)
         try:
@@ -189,6 +196,8 @@ class Participant:
         work = self._desk.work
         if work is not None and self._is_due("update", now_s):
             actions.append(Say(work.offer))
+        if self._placeless is not None and self._is_due("join", now_s):
+            actions.append(Say(self._joining.takes_part(self._placeless)))
         announcement = self._now
         if announcement is None or self._away == _occasion(announcement):
             return actions
@@ -278,7 +287,7 @@ class Participant:
         if self._joined == announcement.round or announcement.phase is Phase.FINISHED:
             return []
         self._joined = announcement.round
-        return [Say(Join(round=announcement.round, takes_part=True, version=self._version))]
+        return [Say(self._joining.takes_part(announcement))]
 
     def _measure(self, announcement: Announcement, now_s: float) -> list[Action]:
         if self._component is None:
@@ -292,9 +301,7 @@ class Participant:
         """Until the next round, or until this one is extended: it may depend on us."""
         self._away = _occasion(task)
         self._joined = 0
-        shown = reason[:MAX_REASON]
-        away = Join(round=task.round, takes_part=False, reason=shown, version=self._version)
-        return [Say(away)]
+        return [Say(self._joining.stays_away(task, reason))]
 
     def _is_due(self, kind: str, now_s: float) -> bool:
         if now_s < self._due_s.get(kind, now_s):

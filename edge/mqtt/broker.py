@@ -91,6 +91,11 @@ class MqttBroker(Broker):
         if connection is not None:
             connection.subscribe(topic)
 
+    def unsubscribe(self, topic: str) -> None:
+        """Listen to ``topic`` no more."""
+        if self._handlers.pop(topic, None) is not None and self._connection is not None:
+            self._connection.unsubscribe(topic)
+
     def _run(self) -> None:
         pauses_s = _pauses_s()
         while not self._stopping.is_set():

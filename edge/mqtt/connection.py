@@ -153,6 +153,10 @@ class Connection:
         if code == MQTTErrorCode.MQTT_ERR_SUCCESS and mid is not None:
             self._subscriptions[mid] = topic
 
+    def unsubscribe(self, topic: str) -> None:
+        """Have the broker send no more of a topic."""
+        self._client.unsubscribe(topic)
+
     def close(self, farewell: Message | None) -> None:
         """Send the last message, disconnect in order (so that no last will is sent), wait."""
         if farewell is not None and not self.ended.is_set():

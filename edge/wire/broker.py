@@ -76,6 +76,13 @@ class Broker(ABC):
         No message may match two subscriptions of one connection.
         """
 
+    @abstractmethod
+    def unsubscribe(self, topic: str) -> None:
+        """Listen no more to what ``subscribe`` was given; nothing where it was not.
+
+        What is on its way already is not heard.
+        """
+
     @property
     @abstractmethod
     def state(self) -> LinkState:

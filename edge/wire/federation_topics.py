@@ -1,19 +1,21 @@
 """Where the messages of a federation live on the broker.
 
-==================================================  ========  =====================================
-topic                                               retained  payload
-==================================================  ========  =====================================
-``<p>/fl/<federation>/round``                       yes       sealed ``Announcement``
-``<p>/fl/<federation>/aggregator/blob/<id>/<at>``   no        bytes of the model from ``<at>`` on
-``<p>/fl/<federation>/<participant>/up/<kind>``     no        sealed, to the aggregator
-``<p>/fl/<federation>/<participant>/down/<kind>``   no        sealed, to the participant
-``<p>/fl/<federation>/<participant>/blob/<id>/<at>``  no      bytes of an update from ``<at>`` on
-==================================================  ========  =====================================
+========================================  ========  ==============================================
+topic, below ``<p>/fl/<federation>/``     retained  payload
+========================================  ========  ==============================================
+``round``                                 yes       sealed ``Announcement``
+``aggregator/blob/<id>/<at>``             no        bytes of the model from ``<at>`` on
+``aggregator/cluster-<label>/<id>/<at>``  no        the same of the model of one cluster
+``<participant>/up/<kind>``               no        sealed, to the aggregator
+``<participant>/down/<kind>``             no        sealed, to the participant
+``<participant>/blob/<id>/<at>``          no        bytes of an update from ``<at>`` on
+========================================  ========  ==============================================
 
 So one participant's access list is three lines: write ``<participant>/up/+`` and
 ``<participant>/blob/+/+``, read ``<participant>/down/+``; everybody reads ``round`` and
-``aggregator/blob/+/+``. What is sealed is an ``edge.wire.envelope``; the bytes of a blob are not:
-the sealed message that announces a blob carries its hash.
+``aggregator/+/+/+``, and listens to its own cluster's branch alone: the announcement says which
+that is. What is sealed is an ``edge.wire.envelope``; the bytes of a blob are not: the sealed
+message that announces a blob carries its hash.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from edge.errors import ConfigError, MalformedMessageError
 from edge.wire.topics import MAX_SLASHES, check_id
 
 AGGREGATOR = "aggregator"  # its name among the participants, which none of them may bear
+_BLOB, _CLUSTER = "blob", "cluster-"
 _DEEPEST = 6  # slashes that follow the prefix in <p>/fl/<f>/<participant>/blob/<id>/<at>
 _RESERVED = frozenset({AGGREGATOR, "round"})
 _LARGEST_OFFSET = 2**40
@@ -63,8 +66,12 @@ class FederationTopics:
 
     @property
     def model_blobs(self) -> str:
-        """Filter of the aggregator's chunks."""
-        return f"{self._root}/{AGGREGATOR}/blob/+/+"
+        """Filter of the chunks of the one model."""
+        return f"{self._root}/{AGGREGATOR}/{_BLOB}/+/+"
+
+    def cluster_blobs(self, label: int) -> str:
+        """Filter of the chunks of one cluster's model."""
+        return f"{self._root}/{AGGREGATOR}/{_CLUSTER}{label}/+/+"
 
     def every_down(self, participant: str) -> str:
         """Filter of all that the aggregator says to one participant."""
@@ -80,11 +87,15 @@ class FederationTopics:
 
     def blob(self, sender: str, blob_id: str, offset: int) -> str:
         """One chunk; ``sender`` is a participant or ``AGGREGATOR``."""
-        return f"{self._root}/{sender}/blob/{blob_id}/{offset}"
+        return f"{self._root}/{sender}/{_BLOB}/{blob_id}/{offset}"
+
+    def cluster_blob(self, label: int, blob_id: str, offset: int) -> str:
+        """One chunk of a cluster's model."""
+        return f"{self._root}/{AGGREGATOR}/{_CLUSTER}{label}/{blob_id}/{offset}"
 
     def is_blob(self, topic: str) -> bool:
         """Whether ``parse_blob`` is to read it."""
-        return self._levels(topic)[1:2] == ["blob"]
+        return _is_chunk(self._levels(topic))
 
     def parse_message(self, topic: str) -> tuple[str, str]:
         """Participant and kind of an ``up`` or ``down`` topic; MalformedMessageError otherwise."""
@@ -96,7 +107,7 @@ class FederationTopics:
     def parse_blob(self, topic: str) -> tuple[str, str, int]:
         """Sender, blob and offset of a chunk's topic; MalformedMessageError otherwise."""
         levels = self._levels(topic)
-        well_formed = len(levels) == 4 and levels[1] == "blob"
+        well_formed = len(levels) == 4 and _is_chunk(levels)
         if not (well_formed and levels[3].isascii() and levels[3].isdecimal()):
             raise MalformedMessageError(f"{topic}: no topic of a chunk")
         if len(levels[3]) > len(str(_LARGEST_OFFSET)):
@@ -113,6 +124,12 @@ class FederationTopics:
     def _levels(self, topic: str) -> list[str]:
         below = topic.removeprefix(f"{self._root}/")
         return [] if below == topic else below.split("/")
+
+
+def _is_chunk(levels: list[str]) -> bool:
+    """Whether the levels below the federation are those of a chunk."""
+    branch = levels[1] if len(levels) > 1 else ""
+    return branch == _BLOB or (levels[:1] == [AGGREGATOR] and branch.startswith(_CLUSTER))
 
 
 def check_participant(name: str) -> str:

@@ -2,7 +2,7 @@
 
 The aggregator announces a round, retained; a participant answers under its own topics::
 
-    announcement ─→  join         it takes part, or says why not
+    announcement ─→  join         it takes part, or says why not; and what objects it sees
                  ─→  missing      chunks of the model that it lacks            ←─ chunks
                  ─→  statistics   three numbers, where the head needs them (phase statistics)
                  ─→  update       its result, as the header of a blob          ←─ missing
@@ -13,6 +13,9 @@ goes on after either end died. Every message may come twice or not at all: a sen
 nobody has answered, and an answer to a repeated message is the same again.
 
 Secure aggregation adds ``keys``, ``shares`` and ``unmask`` (``edge.wire.masks``).
+
+Where the announcement names clusters, a participant takes its cluster's model in place of the one
+model. Who finds itself in none says join, with its objects, until it is announced in one.
 """
 
 from __future__ import annotations
@@ -33,13 +36,17 @@ from pydantic import (
 from edge.domain.fixed_point import FixedPoint
 from edge.errors import ConfigError, MalformedMessageError
 
-MAX_MESSAGE_BYTES = 256 * 1024  # of a body; an announcement to 1000 participants has 60 KB
+MAX_MESSAGE_BYTES = 384 * 1024  # of a body; an announcement to 1000 participants has 101 KB
 MAX_COMPONENTS = 1000  # of a mixture
+MAX_MEMBERS = 1000  # of all clusters together
+MAX_CLUSTERS = 100
+MAX_CLASSES = 512  # of objects
 MAX_RANGES = 64  # of missing bytes in one message; the rest is asked for later
 MAX_BLOB_BYTES = 2**31
 _LARGEST_ROUND = 2**31
 MAX_REASON = 1000  # characters
 _SHOWN = 100  # characters of a foreign key in a message
+_SUM_ERROR = 0.01  # of a distribution's sum, rounded on its way
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -53,6 +60,9 @@ def printable(text: str) -> str:
 
 
 _Text = Annotated[str, Field(max_length=1024), AfterValidator(printable)]
+_ClassName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(printable)]
+Classes = Annotated[tuple[_ClassName, ...], Field(max_length=MAX_CLASSES)]
+_Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Phase(StrEnum):
@@ -63,6 +73,7 @@ class Phase(StrEnum):
     SHARES = "shares"
     UPDATES = "updates"
     UNMASK = "unmask"
+    DISTILLATION = "distillation"  # all updates are in, and the models are being improved
     FINISHED = "finished"  # of the federation: no round follows
 
 
@@ -126,6 +137,7 @@ class Settings(WireModel):
     privacy: Privacy | None = None
     mode: Annotated[Mode, Field(strict=False)] = Mode.SYNCHRONOUS
     masking: Masking | None = None
+    classes: Classes = Field(default=(), description="whose shares are asked for; (): nothing")
 
     def fixed_point(self) -> FixedPoint:
         """How masked updates are encoded; ConfigError where that is not settled, or impossible."""
@@ -137,6 +149,15 @@ class Settings(WireModel):
             participants=self.masking.max_participants,
             max_examples=self.masking.max_examples,
         )
+
+
+class ClusterNotice(WireModel):
+    """Participants that share a model of their own, which travels on topics of its own."""
+
+    label: int = Field(ge=0, le=_LARGEST_ROUND, description="the same from round to round")
+    model: Blob
+    fingerprint: Name
+    members: tuple[Name, ...] = Field(max_length=MAX_MEMBERS)
 
 
 class Announcement(WireModel):
@@ -157,6 +178,29 @@ class Announcement(WireModel):
     survivors: tuple[Name, ...] = Field(
         default=(), max_length=1000, description="whose masked updates are in the sum"
     )
+    clusters: tuple[ClusterNotice, ...] = Field(
+        default=(), max_length=MAX_CLUSTERS, description="none: everybody is given ``model``"
+    )
+
+    @model_validator(mode="after")
+    def _members_are_told_once(self) -> Announcement:
+        members = [name for cluster in self.clusters for name in cluster.members]
+        if len(members) > MAX_MEMBERS or len(set(members)) < len(members):
+            raise ValueError("clusters: somebody is in two of them, or they are too many")
+        return self
+
+    def seen_by(self, participant: str) -> Announcement | None:
+        """What concerns one participant; ``model`` is its cluster's, ``clusters`` that alone.
+
+        None: there are clusters, and it is in none of them yet.
+        """
+        if not self.clusters:
+            return self
+        own = next((one for one in self.clusters if participant in one.members), None)
+        if own is None:
+            return None
+        mine = {"model": own.model, "fingerprint": own.fingerprint, "clusters": (own,)}
+        return self.model_copy(update=mine)
 
     @property
     def session(self) -> str:
@@ -172,6 +216,17 @@ class Join(WireModel):
     takes_part: bool
     reason: _Text = Field(default="", description="why it does not take part")
     version: _Text = Field(description="of its software")
+    objects: tuple[_Share, ...] = Field(
+        default=(),
+        max_length=MAX_CLASSES,
+        description="share of each class among what it sees, noised; (): nothing seen, or not told",
+    )
+
+    @model_validator(mode="after")
+    def _shares_are_of_one_whole(self) -> Join:
+        if self.objects and abs(sum(self.objects) - 1) > _SUM_ERROR:
+            raise ValueError("objects: shares of which the sum is not 1")
+        return self
 
 
 class Statistics(WireModel):

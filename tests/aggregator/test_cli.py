@@ -43,7 +43,7 @@ def asked(config: Path, command: str, capsys, *more: str):
 def test_provisioned_participants_are_listed_before_and_after_the_first_round(config, capsys):
     made = asked(config, "provision", capsys, "door", "yard")
     assert set(made["hosts"]) == {"door", "yard"}
-    open_site(load_config(config)).store.close()
+    open_site(load_config(config), config).store.close()
     with_store = asked(config, "participants", capsys)["participants"]
     assert [one["name"] for one in with_store] == ["door", "yard"]
     assert main(["participants", "-c", str(config)]) == 0
@@ -52,7 +52,7 @@ def test_provisioned_participants_are_listed_before_and_after_the_first_round(co
 
 def test_a_federation_that_has_begun_tells_how_it_stands(config, capsys):
     main(["provision", "-c", str(config)])
-    open_site(load_config(config)).store.close()
+    open_site(load_config(config), config).store.close()
     capsys.readouterr()
     status = asked(config, "status", capsys)
     assert (status["number"], status["phase"], status["accepted_from"]) == (1, "updates", [])
@@ -69,14 +69,15 @@ def test_a_word_model_that_reads_is_opened_and_no_other(tmp_path, capsys):
     main(["provision", "-c", str(config)])
     assert main(["run", "-c", str(config)]) == 2
     assert "dumb has no text tower" in capsys.readouterr().err
-    site = open_site(load_config(write(tmp_path, extra="words: reads\n")))
+    path = write(tmp_path, extra="words: reads\n")
+    site = open_site(load_config(path), path)
     site.store.close()
     assert site.reader is not None
 
 
 def test_asking_writes_nothing(config, capsys):
     main(["provision", "-c", str(config)])
-    open_site(load_config(config)).store.close()
+    open_site(load_config(config), config).store.close()
     store = config.parent / "data" / STORE
     before = store.read_bytes()
     capsys.readouterr()
@@ -172,7 +173,7 @@ def test_a_certificate_that_cannot_be_used_is_not_tried_for_ever(site, broken: s
 
 
 def test_a_store_of_another_model_is_not_gone_on_with(site, capsys):
-    open_site(load_config(site)).store.close()
+    open_site(load_config(site), site).store.close()
     about = {"student": json.dumps({"head": "clap"}), "spec_versions": '["x-1"]'}
     model = encode_weights({"w": np.zeros(3, np.float32)}, metadata=about)
     (site.parent / "initial.safetensors").write_bytes(model)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.config import load_config
+from aggregator.strategies.registry import make_strategy
 from edge.errors import ConfigError
 from edge.wire.rounds import Mode
 
@@ -40,6 +41,21 @@ def test_the_shipped_file_s_optional_parts_load_too(tmp_path: Path):
     assert config.metrics is not None
 
 
+def test_the_shipped_file_s_clusters_and_distillation_load_too(tmp_path: Path):
+    text = SHIPPED.read_text()
+    begin, end = text.index("strategy:"), text.index("# strategy:")
+    text = text[:begin] + text[end:]  # instead of the one that is not commented
+    for heading in ("strategy", "distillation"):
+        begin = text.index(f"# {heading}:")
+        end = text.index("\n\n", begin)
+        text = text[:begin] + text[begin:end].replace("\n# ", "\n")[2:] + text[end:]
+    config = load(tmp_path, text)
+    strategy = make_strategy(config.strategy.name, **config.strategy.options)
+    assert strategy.clustering
+    assert strategy.classes == ("person", "bicycle", "car", "other")
+    assert config.distillation.public.resolve() == tmp_path.parent / "public"
+
+
 def test_paths_count_from_the_file(tmp_path: Path):
     config = load(tmp_path, SMALL + "mqtt: {tls: {ca: ca.crt}}\nwords: clip\n")
     assert config.model == tmp_path / "m.safetensors"
@@ -66,6 +82,9 @@ def test_a_secret_comes_from_the_environment(tmp_path: Path):
         ("privacy: {clip_norm: -1}\n", 3, "clip_norm"),
         ("compression: zip\n", 3, "compression"),
         ("plan: {epochs: 2024-01-01}\n", 3, "plan"),
+        ("distillation: {timeout_s: 1}\n", 3, "public"),
+        ("distillation:\n  public: x\n  options:\n    epoch: 1\n", 6, "no such setting"),
+        ("distillation:\n  public: x\n  options: {threshold: 2}\n", 5, "threshold must be in"),
         ("mqtt:\n  tls:\n    ca: x\n    cert: y\n", 4, "belong together"),
     ],
 )

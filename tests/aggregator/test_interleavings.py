@@ -10,11 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aggregator.distil_folder import Task
 from edge.wire.rounds import Masking, Mode, Phase, Privacy
 from edge.wire.weights import decode_weights
 from tests.aggregator.world import World
+from tests.fakes.clusters import ByName, label_of
 
 NAMES = ("attic", "door", "yard")
+MASKS = {
+    "privacy": Privacy(clip_norm=100.0, noise_multiplier=0.0),
+    "masking": Masking(threshold=2, max_examples=10, weighted=True),
+}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -67,6 +73,124 @@ def test_every_accepted_update_counts_once(seed: int, quorum: int, mixture: bool
             assert host.accepted <= accepted  # what it was told is so
         np.testing.assert_allclose(final_model(world), expected(world), atol=1e-5)
         world.store.close()
+
+
+@given(seed=st.integers(0, 2**32), quorum=st.integers(1, 3))
+@settings(max_examples=15, deadline=None)
+def test_everybody_trains_its_own_cluster_s_model(seed: int, quorum: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(
+            Path(folder),
+            NAMES,
+            seed=seed,
+            trouble=0.3,
+            risk=0.1,
+            strategy=ByName(),
+            quorum=quorum,
+            close_at=quorum,
+        )
+        for _ in range(800):
+            world.step()
+            if world.chance.random() < 0.03:
+                world.hosts[world.chance.choice(NAMES)].begin()
+            if world.finished and not any(host.desk.work for host in world.hosts.values()):
+                break
+        assert world.finished
+        by_hand = clusters_by_hand(world)
+        for host in world.hosts.values():
+            for number, model in host.began_with.items():
+                np.testing.assert_allclose(model, by_hand[number][label_of(host.name)], atol=1e-4)
+        world.store.close()
+
+
+def clusters_by_hand(world: World) -> dict[int, list[np.ndarray]]:
+    """Round → the model that each cluster begins it with."""
+    models = [world.model["w"].astype(np.float64)] * 2
+    by_round = {1: models}
+    for number in range(1, world.plan.rounds + 1):
+        models = list(models)
+        for label in (0, 1):
+            names = [n for n in contributors(world, number) if label_of(n) == label]
+            if names:
+                models[label] = models[label] + np.mean(
+                    [world.hosts[name].delta(number) for name in names], axis=0
+                )
+        by_round[number + 1] = models
+    return by_round
+
+
+class Tripled:
+    """Improves models by a formula, after some looks; counts how often it was begun."""
+
+    def __init__(self, looks: int) -> None:
+        self._looks, self._left = looks, 0
+        self.began: list[int] = []
+        self._task: Task | None = None
+
+    def begin(self, task: Task) -> None:
+        self.began.append(task.round)
+        self._task, self._left = task, self._looks
+
+    def result(self, *, late: bool) -> dict | None:
+        assert self._task is not None
+        self._left -= 1
+        if late:
+            return {}
+        if self._left > 0:
+            return None
+        return {each.label: {"w": 3 * each.model["w"]} for each in self._task.models}
+
+
+@given(seed=st.integers(0, 2**32), masked=st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_models_are_improved_once_a_round_whoever_dies(seed: int, masked: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        terms = {"step_s": 20.0, **MASKS} if masked else {}
+        world = World(
+            Path(folder),
+            NAMES,
+            seed=seed,
+            trouble=0.1,
+            risk=0.1,
+            improver=Tripled(looks=4),
+            distillation_s=50.0,
+            **terms,
+        )
+        for _ in range(3000):
+            world.step()
+            if world.chance.random() < 0.05:
+                world.restart_aggregator()
+            if world.finished:
+                break
+        assert world.finished
+        model = world.model["w"].astype(np.float64)
+        for number in range(1, world.plan.rounds + 1):
+            model = 3 * (model + world.average(number, contributors(world, number)))
+        np.testing.assert_allclose(final_model(world), model, rtol=1e-4, atol=1e-3)
+        world.store.close()
+
+
+def test_what_comes_too_late_is_not_waited_for(tmp_path: Path) -> None:
+    world = World(tmp_path, NAMES, improver=Tripled(looks=10**6), distillation_s=5.0)
+    world.run()
+    np.testing.assert_allclose(final_model(world), expected(world), atol=1e-5)
+
+
+def test_nothing_is_taken_while_models_are_improved(tmp_path: Path) -> None:
+    world = World(
+        tmp_path, NAMES, quorum=2, close_at=2, improver=Tripled(looks=9), distillation_s=9.0
+    )
+    silent = world.hosts.pop("yard")
+    while world.rounds.announcement.phase is not Phase.DISTILLATION:
+        world.step()
+    world.hosts["yard"] = silent
+    silent.begin()
+    for _ in range(6):
+        world.step()
+    assert world.rounds.announcement.phase is Phase.DISTILLATION
+    assert silent.trained == []
+    world.run()
+    assert silent.trained[0] > 1
 
 
 def test_a_round_closes_with_all_and_the_model_is_the_average(tmp_path: Path) -> None:

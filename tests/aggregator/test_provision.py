@@ -193,6 +193,7 @@ def test_a_host_may_say_what_is_its_own_and_nothing_else(broker, site):
         TOPICS.up("yard", "update"),
         TOPICS.blob("yard", "ab", 0),
         TOPICS.blob(AGGREGATOR, "ab", 0),
+        TOPICS.cluster_blob(3, "ab", 0),
         TOPICS.down("door", "accepted"),
         TOPICS.round,
         "vad/yard/events",
@@ -209,7 +210,7 @@ def test_a_host_may_say_what_is_its_own_and_nothing_else(broker, site):
 @needs_mosquitto
 def test_the_aggregator_may_answer_and_not_speak_for_hosts(broker, site):
     own = [TOPICS.round, TOPICS.down("door", "accepted"), TOPICS.blob(AGGREGATOR, "ab", 0)]
-    own.append(WORDS.answer("door"))
+    own += [TOPICS.cluster_blob(3, "ab", 0), WORDS.answer("door")]
     foreign = [TOPICS.up("door", "update"), TOPICS.blob("door", "ab", 0), "vad/door/events"]
     foreign += [WORDS.ask("door"), "vad/door/front/guidance/set"]
     expected = dict.fromkeys(own, True) | dict.fromkeys(foreign, False)
@@ -257,6 +258,7 @@ def connected(settings: MqttSettings) -> Iterator[MqttBroker]:
 def test_a_host_hears_what_is_meant_for_it_and_not_what_is_for_others(broker, site):
     heard: list[str] = []
     told = [TOPICS.down("yard", "accepted"), TOPICS.down("door", "accepted"), TOPICS.round]
+    told.append(TOPICS.cluster_blob(3, "ab", 0))
     told.append(TOPICS.blob(AGGREGATOR, "ab", 0))  # last: when it came, all before have come
     acknowledged: list[Outcome] = []
     with (

@@ -6,8 +6,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.wire.letters import Letters
-from edge.wire.rounds import Join, Refused, UpdateOffer, decode_message, encode_message
+from edge.wire.rounds import (
+    Blob,
+    Join,
+    Missing,
+    Refused,
+    UpdateOffer,
+    decode_message,
+    encode_message,
+)
 from tests.aggregator.world import TOPICS, World
+from tests.fakes.clusters import ByName
 
 JOIN = encode_message(Join(round=1, takes_part=True, version="1"))
 
@@ -70,6 +79,46 @@ def test_chunks_of_nothing_are_ignored(world: World, topic: str):
     world.publish(TOPICS.blob("attic", "0" * 64, 0), b"x")
     world.service.step(0.0)
     assert len(world.service._uploads) == 0
+
+
+@pytest.fixture
+def clustered(tmp_path: Path) -> World:
+    """In its second round: attic is in cluster 1, door in cluster 0."""
+    made = World(tmp_path, ("attic", "door"), strategy=ByName(), rounds=9)
+    while made.store.running().number < 2:
+        made.step()
+    made.service.step(0.0)
+    return made
+
+
+def ask_for(world: World, participant: str, model: Blob) -> list[str]:
+    """Topics of the chunks that a question for a model brings."""
+    before = len(world.broker.received)
+    topic = TOPICS.up(participant, "missing")
+    missing = encode_message(Missing(blob=model.id, ranges=((0, model.size_bytes),)))
+    world.publish(topic, world.hosts[participant].letters.seal(topic, "missing", missing))
+    world.service.step(0.0)
+    received = world.broker.received[before:]
+    return [message.topic for message in received if "/aggregator/" in message.topic]
+
+
+def test_a_cluster_s_model_travels_on_its_own_topics_and_for_its_members_alone(clustered: World):
+    of_door, of_attic = clustered.rounds.announcement.clusters
+    topic = TOPICS.cluster_blob(of_attic.label, of_attic.model.id, 0)
+    assert ask_for(clustered, "attic", of_attic.model) == [topic]
+    assert ask_for(clustered, "attic", of_door.model) == []
+    assert ask_for(clustered, "attic", clustered.rounds.announcement.model) == []
+
+
+def test_shares_that_make_no_sense_are_answered(clustered: World):
+    topic = TOPICS.up("attic", "join")
+    join = Join(round=2, takes_part=True, version="1", objects=(1.0,))
+    clustered.publish(
+        topic, clustered.hosts["attic"].letters.seal(topic, "join", encode_message(join))
+    )
+    clustered.service.step(0.0)
+    assert "1 classes of objects" in member(clustered, "attic").reason
+    assert clustered.broker.payloads(TOPICS.down("attic", "refused"))
 
 
 def test_the_announcement_is_retained_and_said_again_to_a_new_broker(world: World):

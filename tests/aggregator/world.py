@@ -2,6 +2,7 @@
 repeats and delays what it is given, and processes that die in the middle of a step."""
 
 import random
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aggregator.compose import Site
 from aggregator.metrics import Metrics
 from aggregator.plan import Plan, begin
-from aggregator.rounds import Rounds
+from aggregator.rounds import Improver, Rounds
 from aggregator.secure import SecureRounds
 from aggregator.serve import Service
 from aggregator.store import Store
+from aggregator.strategies.port import Strategy
 from aggregator.strategies.registry import make_strategy
 from aggregator.transfers import Uploads
-from edge.federation.actions import Measure, Received, Say, SendChunks, Train
+from edge.federation.actions import Listen, Measure, Received, Say, SendChunks, Train
 from edge.federation.desk import Desk
 from edge.federation.packing import Packing
 from edge.federation.participant import Participant
@@ -37,6 +39,7 @@ from edge.wire.rounds import (
     encode_message,
 )
 from tests.fakes.broker import FakeBroker
+from tests.fakes.clusters import OBJECTS_OF_LABEL, label_of
 
 TOPICS = FederationTopics("vad", "street")
 SIZE = 40  # weights
@@ -89,6 +92,11 @@ class MortalStore(Store):
         super().accept(update, payload)
         self._perhaps_die()
 
+    def place(self, newcomers) -> None:
+        self._perhaps_die()
+        super().place(newcomers)
+        self._perhaps_die()
+
     def add_masking(self, participant, kind, body) -> None:
         self._perhaps_die()
         super().add_masking(participant, kind, body)
@@ -116,6 +124,8 @@ class Host:
         self.name, self.world = name, world
         self.heard: list[tuple[str, bytes]] = []
         self.trained: list[int] = []
+        self.began_with: dict[int, np.ndarray] = {}  # round → the model that it trained on
+        self.chunks: set[str] = set()  # branches whose chunks it would hear
         self.accepted: set[int] = set()  # rounds, as the aggregator told it
         world.broker.subscribe(TOPICS.every_down(name), self._hear)
         self.begin()
@@ -126,7 +136,15 @@ class Host:
     def begin(self) -> None:
         """A new process."""
         self.desk = Desk(self.world.folder / self.name)
-        self.participant = Participant(self.name, self.desk, Packing(), version="1", resend_s=1.0)
+        self.participant = Participant(
+            self.name,
+            self.desk,
+            Packing(),
+            version="1",
+            objects=lambda _: OBJECTS_OF_LABEL[label_of(self.name)],
+            resend_s=1.0,
+        )
+        self.chunks = {TOPICS.model_blobs}
         keys = {AGGREGATOR: self.world.keys[AGGREGATOR].public_key()}
         self.letters = Letters(self.name, self.world.keys[self.name], keys, self.desk.heard)
         self.heard = []
@@ -182,11 +200,15 @@ class Host:
             for start, end in touched_chunks(blob, action.missing.ranges):
                 chunk = read_chunk(action.work.path, start, end)
                 self.world.publish(TOPICS.blob(self.name, blob.id, start), chunk)
+        elif isinstance(action, Listen):
+            label = action.cluster
+            self.chunks = {TOPICS.model_blobs if label is None else TOPICS.cluster_blobs(label)}
         elif isinstance(action, Measure):
             component = Component(mean=1.0, variance=1.0, num_segments=5)
             self._more(self.participant.measured(component, now_s), now_s)
         elif isinstance(action, Train):
             self.trained.append(action.announcement.round)
+            self.began_with[action.announcement.round] = action.model["w"]
             delta = {"w": self.delta(action.announcement.round)}
             self._more(self.participant.trained(delta, self.examples, now_s), now_s)
         else:
@@ -212,6 +234,8 @@ class World:
         seed: int = 0,
         trouble: float = 0.0,
         risk: float = 0.0,
+        strategy: Strategy | None = None,
+        improver: Improver | None = None,
         **plan,
     ) -> None:
         self.folder = folder
@@ -231,20 +255,28 @@ class World:
             mode=plan.pop("mode", Mode.SYNCHRONOUS),
             privacy=plan.pop("privacy", None),
             masking=plan.pop("masking", None),
+            classes=strategy.classes if strategy else (),
         )
         defaults = {"quorum": len(names), "close_at": len(names), "rounds": 3}
         waits = {"round_s": 30.0, "statistics_s": 5.0, "collects_statistics": False}
         self.plan = Plan(settings=settings, **(defaults | waits | plan))
-        self.strategy = make_strategy("fedavg")
+        self.strategy = strategy or make_strategy("fedavg")
+        self.improver = improver
         self.model = {"w": np.arange(SIZE, dtype=np.float32)}
         self.begin_aggregator()
-        for topic in (TOPICS.round, TOPICS.model_blobs):  # the fake has one handler of a topic
-            self.broker.subscribe(topic, self._to_all)
+        self.broker.subscribe(TOPICS.round, self._to_all)  # the fake has one handler of a topic
+        for branch in (TOPICS.model_blobs, TOPICS.cluster_blobs(0), TOPICS.cluster_blobs(1)):
+            self.broker.subscribe(branch, partial(self._to_listeners, branch))
         self.hosts = {name: Host(name, self) for name in names}
 
     def _to_all(self, topic: str, payload: bytes) -> None:
         for host in self.hosts.values():
             host.heard.append((topic, payload))
+
+    def _to_listeners(self, branch: str, topic: str, payload: bytes) -> None:
+        for host in self.hosts.values():
+            if branch in host.chunks:
+                host.heard.append((topic, payload))
 
     def begin_aggregator(self) -> None:
         """A new process on what the last one committed."""
@@ -255,7 +287,7 @@ class World:
         kind = SecureRounds if self.plan.settings.masking else Rounds
         site = Site(
             store=self.store,
-            rounds=kind(self.store, self.strategy, self.plan),
+            rounds=kind(self.store, self.strategy, self.plan, self.improver),
             uploads=Uploads(self.folder / "uploads"),
             letters=Letters(AGGREGATOR, self.keys[AGGREGATOR], keys, self.store.sequences()),
             topics=TOPICS,

@@ -77,5 +77,8 @@ class FakeBroker(Broker):
     def subscribe(self, topic: str, on_message: MessageHandler) -> None:
         self._handlers[topic] = on_message
 
+    def unsubscribe(self, topic: str) -> None:
+        self._handlers.pop(topic, None)
+
     def payloads(self, topic: str) -> list[bytes]:
         return [message.payload for message in self.received if message.topic == topic]

@@ -58,6 +58,7 @@ def feed(keeper, frames, *, camera="door", start=0, hz=5.0, score=None, width=WI
         keeper.append(
             camera,
             groups(index, people=index % 3, cells=index % 4),
+            labels=("person",),
             time_s=1000.0 + index / hz,
             width=width,
             height=HEIGHT,

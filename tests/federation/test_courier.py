@@ -13,6 +13,7 @@ from edge.federation.courier import Courier
 from edge.federation.desk import Desk
 from edge.federation.identity import Identity
 from edge.federation.ledger import Ledger
+from edge.federation.objects import ObjectShares
 from edge.federation.packing import Packing
 from edge.federation.participant import Participant
 from edge.wire.broker import Message
@@ -21,9 +22,11 @@ from edge.wire.federation_topics import AGGREGATOR, FederationTopics
 from edge.wire.letters import Letters
 from edge.wire.rounds import (
     Announcement,
+    ClusterNotice,
     Join,
     Missing,
     Phase,
+    Privacy,
     Settings,
     UpdateOffer,
     decode_message,
@@ -65,14 +68,16 @@ class Street:
         self.ledger = Ledger(folder / "ledger.sqlite")
         self.trainer = Trainer()
         desk = Desk(folder / "desk")
+        objects = ObjectShares(lambda: {"person": 60, "cat": 20}, path=folder / "shares.json")
         self.courier = Courier(
-            Participant("door", desk, Packing(), version="1"),
+            Participant("door", desk, Packing(), version="1", objects=objects),
             desk=desk,
             identity=Identity("door", keys["door"], keys[AGGREGATOR].public_key()),
             broker=self.broker,
             topics=TOPICS,
             ledger=self.ledger,
             trainer=self.trainer,
+            holds=objects.holds,
         )
         self.broker.start()
         self._stop = threading.Event()
@@ -95,7 +100,7 @@ class Street:
         sealed = self.letters.seal(topic, kind, encode_message(message))
         self.broker.publish(Message(topic, sealed), lambda _: None)
 
-    def announce(self) -> None:
+    def announce(self, *clusters: ClusterNotice, **more) -> None:
         announcement = Announcement(
             run="r",
             round=1,
@@ -103,7 +108,10 @@ class Street:
             deadline_s=1e9,
             model=HEADER,
             fingerprint=fingerprint(MODEL),
-            settings=Settings(student={}, spec_versions=(), plan={}, rule={}, compression="fp32"),
+            settings=Settings(
+                student={}, spec_versions=(), plan={}, rule={}, compression="fp32", **more
+            ),
+            clusters=clusters,
         )
         self.tell(TOPICS.round, "round", announcement)
 
@@ -186,3 +194,32 @@ def test_noise_on_the_topics_ends_nothing(street: Street, caplog):
     street.announce()
     assert street.said(Missing)
     assert caplog.text.count("not believed") == 5
+
+
+@pytest.mark.parametrize(("noise", "how"), [(0.0, "without noise"), (0.5, "noised")])
+def test_shares_of_what_is_seen_go_with_the_join_and_the_ledger_says_so(
+    street: Street, noise: float, how: str
+):
+    privacy = Privacy(clip_norm=1.0, noise_multiplier=noise)
+    street.announce(classes=("person", "other"), privacy=privacy)
+    street.said(Missing)
+    street.give_model()
+    (join,) = street.said(Join)
+    assert (join.objects == (0.75, 0.25)) is (noise == 0)
+    (entry,) = [each for each in street.ledger.entries() if each.schema == "fl-join-1"]
+    assert entry.holds == f"shares of 2 classes, {how}"
+    (held,) = street.ledger.holdings().values()
+    assert held.size_bytes == entry.size_bytes > 0
+
+
+def test_chunks_of_its_own_cluster_s_model_alone_are_heard(street: Street):
+    own = ClusterNotice(label=3, model=HEADER, fingerprint=fingerprint(MODEL), members=("door",))
+    street.announce(own)
+    street.said(Missing)
+    heard = set(street.broker._handlers) - {TOPICS.round, TOPICS.every_down("door")}
+    assert heard == {TOPICS.cluster_blobs(3)}
+    street.broker.publish(Message(TOPICS.cluster_blob(3, HEADER.id, 0), BLOB), lambda _: None)
+    assert street.said(UpdateOffer)
+    street.announce(own.model_copy(update={"label": 4}))
+    street.until(lambda: TOPICS.cluster_blobs(4) in street.broker._handlers)
+    assert TOPICS.cluster_blobs(3) not in street.broker._handlers

@@ -5,7 +5,7 @@ import pytest
 
 from edge.domain.weights import Weights
 from edge.errors import TrainingError
-from edge.federation.actions import Measure, Received, Say, SendChunks, Train
+from edge.federation.actions import Listen, Measure, Received, Say, SendChunks, Train
 from edge.federation.desk import Desk
 from edge.federation.packing import Packing
 from edge.federation.participant import Participant
@@ -16,6 +16,7 @@ from edge.wire.rounds import (
     Accepted,
     Announcement,
     Blob,
+    ClusterNotice,
     Component,
     Join,
     Missing,
@@ -40,6 +41,7 @@ def announcement(
     *,
     run: str = "r",
     deadline_s: float = 1e9,
+    clusters: tuple[ClusterNotice, ...] = (),
     **changes,
 ) -> Announcement:
     defaults = {"compression": "fp32", "privacy": None, "mode": Mode.SYNCHRONOUS}
@@ -52,6 +54,7 @@ def announcement(
         model=blob_of(BLOB, chunk_bytes=100),
         fingerprint=fingerprint(MODEL),
         settings=settings,
+        clusters=clusters,
     )
 
 
@@ -65,7 +68,14 @@ class Host:
 
     def restart(self) -> None:
         self.desk = Desk(self._folder)
-        self.participant = Participant("a", self.desk, Packing(self._budget), version="1")
+        self.questions: list[tuple[str, ...]] = []
+        self.participant = Participant(
+            "a", self.desk, Packing(self._budget), version="1", objects=self._objects
+        )
+
+    def _objects(self, announcement: Announcement) -> tuple[float, ...]:
+        self.questions.append(announcement.settings.classes)
+        return (0.25, 0.75)
 
     def hear(self, announcement: Announcement) -> list:
         """Everything it does, its hunger for the model fed."""
@@ -337,3 +347,74 @@ def test_pieces_of_a_model_that_nobody_wants_any_more_do_not_stay(host: Host, tm
         model = Blob(id=digit * 64, size_bytes=500, chunk_bytes=100)
         host.participant.announced(announcement().model_copy(update={"model": model}), 0.0)
     assert [path.name for path in (tmp_path / "fetch").iterdir()] == ["2" * 64 + ".100"]
+
+
+CLASSES = ("person", "car")
+OTHERS = {"w": np.full(6, 9, np.float32)}
+
+
+def cluster(label: int, model: Weights, *members: str) -> ClusterNotice:
+    blob = blob_of(encode_weights(model), chunk_bytes=100)
+    return ClusterNotice(label=label, model=blob, fingerprint=fingerprint(model), members=members)
+
+
+def clustered(number: int = 2, *mine: str) -> Announcement:
+    """Two clusters; the second has the model that ``Host`` is fed, and ``mine`` as members."""
+    clusters = (cluster(3, OTHERS, "b", "c"), cluster(4, MODEL, *mine))
+    told = announcement(number, clusters=clusters, classes=CLASSES)
+    other = blob_of(encode_weights(OTHERS), chunk_bytes=100)
+    return told.model_copy(update={"model": other, "fingerprint": fingerprint(OTHERS)})
+
+
+def test_a_member_takes_its_cluster_s_model_and_trains_on_that(host: Host):
+    told = clustered(2, "a")
+    actions = host.participant.announced(told, 0.0)
+    assert asked(actions, Listen) == [Listen(4)]
+    assert [m.blob for m in said(actions, Missing)] == [told.clusters[1].model.id]
+    for start in range(0, len(BLOB), 100):
+        blob = told.clusters[1].model.id
+        actions += host.participant.chunk(blob, start, BLOB[start : start + 100], 0.0)
+    np.testing.assert_array_equal(asked(actions, Train)[0].model["w"], MODEL["w"])
+    (offer,) = said(host.train(), UpdateOffer)
+    assert offer.fingerprint == fingerprint(MODEL)
+
+
+def test_after_a_restart_it_has_its_own_cluster_s_model(host: Host):
+    host.hear(announcement())
+    host.restart()
+    actions = host.participant.announced(clustered(2, "a"), 0.0)
+    assert said(actions, Missing) == []
+    assert len(asked(actions, Train)) == 1
+
+
+def test_who_is_in_no_cluster_says_what_it_sees_until_it_is_placed(host: Host):
+    actions = host.participant.announced(clustered(), 0.0)
+    joins = said(actions, Join)
+    assert [join.objects for join in joins] == [(0.25, 0.75)]
+    assert asked(actions, Listen) + said(actions, Missing) + asked(actions, Train) == []
+    assert said(host.participant.tick(0.1), Join) == []
+    assert said(host.tick(), Join) == joins  # the same shares: noise is not drawn again
+    assert host.questions == [CLASSES]
+    assert len(asked(host.hear(clustered(2, "a")), Listen)) == 1
+
+
+def test_nobody_says_what_it_sees_without_being_asked(host: Host):
+    assert [join.objects for join in said(host.hear(announcement()), Join)] == [()]
+    assert host.questions == []
+
+
+def test_who_has_a_finished_federation_s_clusters_asks_for_a_place(host: Host):
+    told = clustered().model_copy(update={"phase": Phase.FINISHED})
+    assert len(said(host.participant.announced(told, 0.0), Join)) == 1
+
+
+def test_what_was_trained_before_there_were_clusters_is_not_sent_after(host: Host, caplog):
+    host.hear(announcement())
+    host.participant.announced(clustered(), 0.0)
+    assert said(host.train(), UpdateOffer) == []
+    assert "its result is lost" in caplog.text
+
+
+def test_nothing_is_trained_while_models_are_improved(host: Host):
+    actions = host.hear(announcement(phase=Phase.DISTILLATION))
+    assert asked(actions, Train) == []

@@ -20,28 +20,30 @@ from edge.wire.federation_topics import FederationTopics
 from edge.wire.rounds import Component
 
 
-def target_of(seed: int, size: int) -> np.ndarray:
-    """Where a host would have its weights."""
-    return np.random.default_rng(seed).standard_normal(size, dtype=np.float32)
+def target_of(seed: int, size: int, kind: int | None = None) -> np.ndarray:
+    """Where a host would have its weights; those of one kind would have them side by side."""
+    own = np.random.default_rng(seed).standard_normal(size, dtype=np.float32)
+    return own if kind is None else target_of(kind, size) + np.float32(0.1) * own
 
 
 class HalfWay:
     """Moves every weight half of the way towards the host's own target."""
 
-    def __init__(self, folder: Path, seed: int, takes_s: float) -> None:
+    def __init__(self, folder: Path, options: dict) -> None:
         self._log = folder / "trained"
-        self._seed = seed
-        self._takes_s = takes_s
+        self._seed, self._kind = options["seed"], options["kind"]
+        self._takes_s = options["takes_s"]
+        self._of_all = options["statistics_of"]
 
     def statistics(self, announcement):
         return Component(mean=float(self._seed), variance=1.0, num_segments=10)
 
     def train(self, announcement, model):
-        assert len(announcement.mixture) == 3
+        assert len(announcement.mixture) == self._of_all
         time.sleep(self._takes_s)
         with self._log.open("a") as log:
             log.write(f"{announcement.round}\n")
-        target = target_of(self._seed, model["w"].size)
+        target = target_of(self._seed, model["w"].size, self._kind)
         return {"w": (target - model["w"]) / np.float32(2)}, 10 * (1 + self._seed)
 
 
@@ -57,13 +59,20 @@ def main(path: Path) -> None:
     broker = MqttBroker(MqttSettings("127.0.0.1", options["port"], f"fl-{name}", tls=tls))
     desk = Desk(folder)
     courier = Courier(
-        Participant(name, desk, Packing(), version="test", resend_s=1.0),
+        Participant(
+            name,
+            desk,
+            Packing(),
+            version="test",
+            resend_s=1.0,
+            objects=lambda _: tuple(options["objects"]),
+        ),
         desk=desk,
         identity=identity,
         broker=broker,
         topics=FederationTopics("vad", options["federation"]),
         ledger=Ledger(folder / "ledger.sqlite"),
-        trainer=HalfWay(path.parent, options["seed"], options["takes_s"]),
+        trainer=HalfWay(path.parent, options),
         on_model=lambda received: (path.parent / "model").write_text(
             received.announcement.fingerprint
         ),

@@ -31,6 +31,17 @@ def test_a_chunk_s_topic_tells_whose_and_where(sender, blob, offset):
     assert topic.count("/") <= 7
 
 
+@given(st.integers(0, 2**31), names, st.integers(0, 2**40))
+def test_a_cluster_s_chunks_have_topics_of_their_own(label, blob, offset):
+    topic = TOPICS.cluster_blob(label, blob, offset)
+    assert TOPICS.is_blob(topic)
+    assert TOPICS.parse_blob(topic) == (AGGREGATOR, blob, offset)
+    assert matches(TOPICS.cluster_blobs(label), topic)
+    others = (TOPICS.cluster_blobs(label + 1), TOPICS.model_blobs, TOPICS.every_blob)
+    assert not any(matches(other, topic) for other in others)
+    assert topic.count("/") <= 7
+
+
 @given(st.text(max_size=60))
 def test_other_topics_are_refused(topic):
     for parse in (TOPICS.parse_message, TOPICS.parse_blob):

@@ -8,10 +8,15 @@ from edge.errors import ConfigError, MalformedMessageError
 from edge.wire.masks import Unmask
 from edge.wire.rounds import (
     MAX_BLOB_BYTES,
+    MAX_CLASSES,
+    MAX_CLUSTERS,
+    MAX_COMPONENTS,
+    MAX_MEMBERS,
     MAX_MESSAGE_BYTES,
     Accepted,
     Announcement,
     Blob,
+    ClusterNotice,
     Component,
     Join,
     Masking,
@@ -57,7 +62,26 @@ settings_ = st.builds(
         max_examples=st.integers(1, 10**6),
         weighted=st.booleans(),
     ),
+    classes=st.lists(st.text(min_size=1, max_size=8), max_size=3).map(tuple),
 )
+
+
+def is_told_once(clusters) -> bool:
+    members = [name for one in clusters for name in one.members]
+    return len(set(members)) == len(members)
+
+
+notices = st.lists(
+    st.builds(
+        ClusterNotice,
+        label=st.integers(0, 2**31),
+        model=blobs,
+        fingerprint=names,
+        members=st.lists(names, max_size=3, unique=True).map(tuple),
+    ),
+    max_size=3,
+).filter(is_told_once)
+shares = st.sampled_from([(), (1.0,), (0.25, 0.75), (0.1, 0.2, 0.7)])
 messages = st.one_of(
     st.builds(
         Announcement,
@@ -71,8 +95,15 @@ messages = st.one_of(
         settings=settings_,
         mixture=st.lists(components, max_size=3).map(tuple),
         survivors=st.lists(names, max_size=3).map(tuple),
+        clusters=notices.map(tuple),
     ),
-    st.builds(Join, round=numbers, takes_part=st.booleans(), version=st.text(max_size=9)),
+    st.builds(
+        Join,
+        round=numbers,
+        takes_part=st.booleans(),
+        version=st.text(max_size=9),
+        objects=shares,
+    ),
     st.builds(Statistics, round=numbers, component=components),
     st.builds(
         UpdateOffer,
@@ -138,3 +169,58 @@ def test_a_foreign_key_is_not_repeated_at_length():
         decode_message(unmask, Unmask)
     assert len(str(caught.value)) < 300
     assert str(caught.value).isprintable()
+
+
+PLAIN = Settings(student={}, spec_versions=(), plan={}, rule={}, compression="fp32")
+
+
+def announced(**changes) -> Announcement:
+    blob = Blob(id="0" * 64, size_bytes=2**31, chunk_bytes=2**20)
+    fields = {"run": "r", "round": 2, "phase": Phase.UPDATES, "deadline_s": 1.7e9, "model": blob}
+    return Announcement(**{**fields, "fingerprint": "f" * 64, "settings": PLAIN, **changes})
+
+
+def cluster(label: int, members: tuple[str, ...]) -> ClusterNotice:
+    blob = Blob(id=f"{label:064x}", size_bytes=2**31, chunk_bytes=2**20)
+    return ClusterNotice(label=label, model=blob, fingerprint="e" * 64, members=members)
+
+
+def test_the_longest_announcement_is_not_too_long():
+    """All that may be said to 1000 participants, with the longest names and numbers."""
+    everybody = [f"{number:x>200}" for number in range(MAX_MEMBERS)]
+    each = len(everybody) // MAX_CLUSTERS
+    clusters = (
+        cluster(2**31 - label, tuple(everybody[label * each : (label + 1) * each]))
+        for label in range(MAX_CLUSTERS)
+    )
+    number = -1.7976931348623157e308
+    component = Component(mean=number, variance=-number, num_segments=2**53)
+    message = announced(
+        mixture=(component,) * MAX_COMPONENTS,
+        clusters=tuple(clusters),
+        settings=PLAIN.model_copy(update={"classes": ("c" * 64,) * MAX_CLASSES}),
+    )
+    payload = encode_message(message)
+    assert len(payload) <= MAX_MESSAGE_BYTES
+    assert decode_message(payload, Announcement) == message
+
+
+def test_everybody_is_told_of_its_own_cluster_alone():
+    told = announced(clusters=(cluster(1, ("a", "b")), cluster(5, ("c",))))
+    mine = told.seen_by("c")
+    assert mine.clusters == told.clusters[1:]
+    assert (mine.model, mine.fingerprint) == (mine.clusters[0].model, "e" * 64)
+    assert told.seen_by("d") is None
+    assert announced().seen_by("d") == announced()
+
+
+@pytest.mark.parametrize("members", [("a", "b"), tuple(str(n) for n in range(MAX_MEMBERS))])
+def test_nobody_is_in_two_clusters_and_all_are_not_too_many(members):
+    with pytest.raises(ValueError, match="clusters"):
+        announced(clusters=(cluster(1, ("a",)), cluster(2, members)))
+
+
+@pytest.mark.parametrize("objects", [[0.5, 0.4], [1.5, -0.5], [0.0, 0.0], [float("nan")]])
+def test_what_is_no_distribution_is_refused(objects):
+    with pytest.raises(ValueError, match="objects"):
+        Join(round=1, takes_part=True, version="1", objects=tuple(objects))
