@@ -59,8 +59,7 @@ class Membership:
         if not self._newcomers:
             return False
         self._store.place(self._newcomers)
-        for participant, objects in self._newcomers.items():
-            self.state = self._strategy.place(self.model, self.state, participant, objects)
+        self.state = self._strategy.place(self.model, self.state, self._newcomers)
         log.info("placed in clusters: %s", ", ".join(self._newcomers))
         self._newcomers.clear()
         self.models = self.models.with_clusters(self._strategy.clusters(self.model, self.state))
@@ -86,7 +85,8 @@ def placed(store: Store, strategy: Strategy, model: Weights, state: Weights) -> 
 
     Shares that they said before the operator changed the classes are left out.
     """
+    newcomers: dict[str, Shares | None] = {}
     for participant, objects in store.placements():
         fits = objects is not None and len(objects) == len(strategy.classes)
-        state = strategy.place(model, state, participant, objects if fits else None)
-    return state
+        newcomers[participant] = objects if fits else None
+    return strategy.place(model, state, newcomers)

@@ -136,16 +136,17 @@ class FedPAC(Strategy):
         )
 
     def place(
-        self, model: Weights, state: Weights, participant: str, objects: Shares | None
+        self, model: Weights, state: Weights, newcomers: Mapping[str, Shares | None]
     ) -> Weights:
         """With the mean head; before the first round nobody has one, and after many no more do."""
-        del objects
-        labels = _labels(state)
-        if not labels or participant in labels or len(labels) == MAX_CLUSTERS:
-            return state
+        labels, following = _labels(state), dict(state)
         head = {name: array for name, array in model.items() if self.is_head(name)}
-        label = np.full((), max(labels.values()) + 1, np.float32)
-        return {**state, _LABEL + participant: label, **_named(participant, head)}
+        strangers = [participant for participant in newcomers if participant not in labels]
+        free = range(max(labels.values(), default=0) + 1, MAX_CLUSTERS) if labels else ()
+        for label, participant in zip(free, strangers, strict=False):
+            following[_LABEL + participant] = np.full((), label, np.float32)
+            following |= _named(participant, head)
+        return following
 
     def improved(self, step: Step, models: Mapping[int, Weights]) -> Step:
         """Each with its better head; the body is the mean of theirs."""

@@ -153,16 +153,18 @@ class FVCC(Strategy):
         return decode_roster(state, len(self.classes))
 
     def place(
-        self, model: Weights, state: Weights, participant: str, objects: Shares | None
+        self, model: Weights, state: Weights, newcomers: Mapping[str, Shares | None]
     ) -> Weights:
         """Beside those who see the same; nothing changes for who has a cluster, or if none is."""
         del model
         roster = self.roster(state)
-        if not roster.members or participant in roster.members:
+        strangers = {n: o for n, o in newcomers.items() if n not in roster.members}
+        if not roster.members or not strangers:
             return state
-        self.check(participant, objects)
+        for participant, objects in strangers.items():
+            self.check(participant, objects)
         groups = {name: array for name, array in state.items() if name.startswith(PREFIX)}
-        return {**groups, **roster.placed(participant, objects).encode()}
+        return {**groups, **roster.placed(strangers).encode()}
 
     def improved(self, step: Step, models: Mapping[int, Weights]) -> Step:
         """With other models for these clusters; names that one lacks stay as they are."""

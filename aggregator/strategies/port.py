@@ -10,7 +10,7 @@
 Nothing is remembered outside the committed pair, so a round that died is simply begun again.
 
 Where ``clusters`` tells of any, a member's update is relative to its cluster's model, and who is
-in none is placed before it begins: ``state = strategy.place(model, state, participant, objects)``.
+in none is placed before it begins: ``state = strategy.place(model, state, {name: objects})``.
 
 With secure aggregation the aggregator sees one sum alone. A strategy that does not ``sees_updates``
 takes it as a single update: the mean that its ``weighting`` asks for, and the sum of the examples.
@@ -141,10 +141,10 @@ class Strategy(ABC):
         return ()
 
     def place(
-        self, model: Weights, state: Weights, participant: str, objects: Shares | None
+        self, model: Weights, state: Weights, newcomers: Mapping[str, Shares | None]
     ) -> Weights:
-        """The state after a participant that is in no cluster has come, by what it sees."""
-        del model, participant, objects
+        """The state after participants that are in no cluster have come, by what each sees."""
+        del model, newcomers
         return state
 
     def improved(self, step: Step, models: Mapping[int, Weights]) -> Step:

@@ -46,6 +46,11 @@ class Member:
     wish: int = NOWHERE  # label of the cluster that it would rather be in
     waited: int = 0  # rounds in a row that it has wished so
 
+    @property
+    def has_trained(self) -> bool:
+        """Whether its model was ever compared; a newcomer's was not."""
+        return any(each.model is not None for each in self.away.values())
+
 
 UNHEARD = Member(NOWHERE, None, {})
 """Who has neither spoken nor been placed."""
@@ -82,20 +87,25 @@ class Roster:
         known = [shares for shares in said if shares is not None]
         return np.mean(known, axis=0, dtype=np.float32) if known else None
 
-    def placed(self, participant: str, objects: Shares | None) -> Roster:
-        """With a newcomer where members see what it sees; the largest cluster if it does not say.
+    def placed(self, newcomers: Mapping[str, Shares | None]) -> Roster:
+        """With newcomers where members see what they see; the largest cluster if one does not say.
 
-        Needs a cluster.
+        By the members who have trained: who came before whom changes nothing. Needs a cluster.
         """
-        centres = {label: self.objects(label) for label in self.labels}
-        far = {label: self._term(objects, centre) for label, centre in centres.items()}
-        sizes = self.sizes
+        trained = replace(self, members={n: m for n, m in self.members.items() if m.has_trained})
+        centres = {label: trained.objects(label) for label in self.labels}
+        sizes = trained.sizes
         largest = max(sizes, key=sizes.__getitem__)
+        placed = {n: self._newcomer(o, centres, largest) for n, o in newcomers.items()}
+        return replace(self, members={**self.members, **placed})
+
+    def _newcomer(
+        self, objects: Shares | None, centres: Mapping[int, Shares | None], otherwise: int
+    ) -> Member:
+        far = {label: self._term(objects, centre) for label, centre in centres.items()}
         known = {label: term for label, term in far.items() if term is not None}
-        label = min(known, key=known.__getitem__, default=largest)
-        away = {label: Away(None, term) for label, term in far.items()}
-        members = {**self.members, participant: Member(label, objects, away)}
-        return replace(self, members=members)
+        label = min(known, key=known.__getitem__, default=otherwise)
+        return Member(label, objects, {label: Away(None, term) for label, term in far.items()})
 
     def _term(self, objects: Shares | None, centre: Shares | None) -> float | None:
         if objects is None or centre is None:
@@ -138,7 +148,7 @@ def decode_roster(state: Weights, num_classes: int) -> Roster:
             column: Away(*(None if term < 0 else float(term) for term in terms))
             for column, terms in zip(columns, state[_TERMS][row].T, strict=True)
         }
-        said = shares if len(shares) == num_classes and (shares >= 0).all() else None
+        said = shares if 0 < len(shares) == num_classes and (shares >= 0).all() else None
         members[name.removeprefix(_MEMBER)] = Member(label, said, away, int(wish), int(waited))
     return Roster(members, state[_SCALES].astype(np.float64))
 

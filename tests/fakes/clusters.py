@@ -50,10 +50,11 @@ class ByName(Strategy):
             for label in sorted(found)
         )
 
-    def place(self, model: Weights, state: Weights, participant: str, objects) -> Weights:
-        label = label_of(participant)
-        known = {f"model/{label}": state.get(f"model/{label}", model["w"])}
-        return {**known, **state, f"member/{participant}": _told(objects)}
+    def place(self, model: Weights, state: Weights, newcomers) -> Weights:
+        for participant, objects in newcomers.items():
+            known = {f"model/{label_of(participant)}": model["w"]}
+            state = {**known, **state, f"member/{participant}": _told(objects)}
+        return state
 
     def improved(self, step: Step, models: Mapping[int, Weights]) -> Step:
         news = {f"model/{label}": model["w"] for label, model in models.items()}

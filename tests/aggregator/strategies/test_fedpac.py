@@ -104,8 +104,8 @@ def test_who_is_silent_keeps_its_head_and_the_next_delta_is_one_of_the_own_head(
 def test_a_newcomer_begins_with_the_mean_head_and_labels_stay():
     strategy = FedPAC()
     step = run(strategy, updates())
-    assert strategy.place(MODEL, NO_STATE, "new", None) is NO_STATE
-    state = strategy.place(step.model, step.state, "a-newcomer", None)
+    assert not strategy.place(MODEL, NO_STATE, {"new": None})
+    state = strategy.place(step.model, step.state, {"a-newcomer": None})
     labels = {c.members: c.label for c in strategy.clusters(step.model, state)}
     assert labels[("a-newcomer",)] == 6
     assert {**labels, ("a-newcomer",): 6} == labels
@@ -138,7 +138,7 @@ def test_improved_models_have_their_own_heads_and_a_body_in_common():
 def test_there_is_room_for_as_many_as_can_be_announced():
     strategy = FedPAC()
     full = run(strategy, updates(kinds=[0] * MAX_CLUSTERS))
-    assert strategy.place(full.model, full.state, "new", None) is full.state
+    assert strategy.place(full.model, full.state, {"new": None}).keys() == full.state.keys()
     with pytest.raises(ConfigError, match="at most 100, and there are 101"):
         run(strategy, updates(kinds=[0] * (MAX_CLUSTERS + 1)))
 

@@ -75,7 +75,7 @@ def test_participants_of_a_kind_come_together_and_get_the_mean_of_their_own(seed
 def test_nobody_is_in_a_cluster_before_the_first_round():
     assert FVCC().clusters(MODEL, NO_STATE) == ()
     assert same(FVCC().published(MODEL, NO_STATE), MODEL)
-    assert FVCC().place(MODEL, NO_STATE, "new", ROAD) is NO_STATE
+    assert FVCC().place(MODEL, NO_STATE, {"new": ROAD}) is NO_STATE
 
 
 @pytest.mark.parametrize("within", ["fedavg", "fedadam", "scaffold", "fedbn", "norm_clipping"])
@@ -146,7 +146,7 @@ def test_a_newcomer_goes_where_others_see_the_same(noise):
     strategy, step, road, precinct = after_a_round()
     shaken = np.abs(np.random.default_rng(0).normal(0, noise, len(STREET))).astype(np.float32)
     for objects, label in ((ROAD, road), (PRECINCT, precinct)):
-        state = strategy.place(step.model, step.state, "new", objects + shaken)
+        state = strategy.place(step.model, step.state, {"new": objects + shaken})
         assert strategy.roster(state).label("new") == label
         away = strategy.roster(state).members["new"].away
         assert away[label].objects < away[road + precinct - label].objects
@@ -157,18 +157,18 @@ def test_a_newcomer_goes_where_others_see_the_same(noise):
 def test_a_newcomer_that_says_nothing_goes_to_the_largest_cluster():
     strategy = FVCC()
     step = run(strategy, heard(0, ["precinct"] * 4 + ["road"] * 2))
-    roster = strategy.roster(strategy.place(step.model, step.state, "new", None))
+    roster = strategy.roster(strategy.place(step.model, step.state, {"new": None}))
     assert roster.label("new") == roster.label("p000")
 
 
 def test_who_has_a_place_keeps_it_whatever_it_says():
     strategy, step, *_ = after_a_round()
-    assert strategy.place(step.model, step.state, "p000", PRECINCT) is step.state
+    assert strategy.place(step.model, step.state, {"p000": PRECINCT}) is step.state
 
 
 def test_a_newcomers_first_update_is_one_of_its_clusters_model():
     strategy, step, road, _ = after_a_round()
-    state = strategy.place(step.model, step.state, "p900", ROAD)
+    state = strategy.place(step.model, step.state, {"p900": ROAD})
     updates = heard(1, [*PLACES, "road"])
     updates[-1] = replace(updates[-1], participant="p900")
     following = run(strategy, updates, model=step.model, state=state)
