@@ -57,10 +57,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_backbone(commands: Commands) -> None:
-    purpose = "a network of open_clip, timm or torchvision as a backbone's folder"
+    purpose = (
+        "a network of open_clip, timm or torchvision, or another folder, as a backbone's folder"
+    )
     parser = add_command(commands, "backbone", purpose)
     parser.add_argument(
-        "name", metavar="NAME", help="ViT-B-32, MobileCLIP2-S0, mobilenetv3_small_100, s3d, …"
+        "name",
+        metavar="NAME",
+        help="ViT-B-32, MobileCLIP2-S0, mobilenetv3_small_100, s3d, … or a backbone's folder, to be"
+        " made again in fewer bits",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     _add_weights(parser)
@@ -76,6 +81,13 @@ def _add_backbone(commands: Commands) -> None:
         type=Path,
         metavar="PATH",
         help="other footage to hold it against torch with; default: some of --calibrate's",
+    )
+    parser.add_argument(
+        "--view",
+        choices=("picture", "objects"),
+        default="picture",
+        help="what of that footage it is shown, as the student's will: whole pictures, or crops of"
+        " what moves",
     )
 
 

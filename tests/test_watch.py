@@ -120,8 +120,9 @@ class Shelf:
     def __init__(self):
         self.kept = []
 
-    def append(self, camera, groups, *, time_s, width, height, score):
-        self.kept.append((camera, tuple(group.spec for group in groups), time_s, score))
+    def append(self, camera, groups, *, labels, time_s, width, height, score):
+        specs = tuple(group.spec for group in groups)
+        self.kept.append((camera, specs, labels, time_s, score))
 
 
 def test_the_features_of_every_frame_are_kept_while_it_learns_and_while_it_judges(make, model):
@@ -129,8 +130,8 @@ def test_the_features_of_every_frame_are_kept_while_it_learns_and_while_it_judge
     show(make(keeper=shelf), 20)
     watch = make(model, keeper=shelf)
     scores = [watch.observe(percept(index)).score for index in range(20, 40)]
-    assert [each[:2] for each in shelf.kept] == [("door", STORED_SPECS)] * 40
-    assert [time_s for _, _, time_s, _ in shelf.kept] == [1000 + k / 5 for k in range(40)]
+    assert [each[:3] for each in shelf.kept] == [("door", STORED_SPECS, ("person",))] * 40
+    assert [time_s for *_, time_s, _ in shelf.kept] == [1000 + k / 5 for k in range(40)]
     assert [score for *_, score in shelf.kept] == [None] * 20 + scores
 
 
@@ -259,7 +260,7 @@ class TestFollowing:
         watch.follow(None)
         scores += show(watch, 10, 90)
         assert [score.index for score in scores] == list(range(100))
-        assert [time_s for _, _, time_s, _ in shelf.kept] == [1000 + k / 5 for k in range(100)]
+        assert [time_s for *_, time_s, _ in shelf.kept] == [1000 + k / 5 for k in range(100)]
         assert watch.model is own
 
     def test_without_a_store_a_scene_student_is_heard_too(self, make, own):

@@ -42,7 +42,7 @@ def processes(
         try:
             for done in as_completed(futures):
                 run = done.result()
-                on_rounds(len(run.rounds))
+                on_rounds(run.rounds[-1].number)
                 yield run
         finally:
             for future in futures:
@@ -61,7 +61,7 @@ def on_ray(
     while waiting:
         done, waiting = ray.wait(waiting)
         for run in ray.get(done):
-            on_rounds(len(run.rounds))
+            on_rounds(run.rounds[-1].number)
             yield run
 
 

@@ -17,10 +17,10 @@ from aggregator.strategies.port import Strategy
 from aggregator.strategies.screen import screen
 from aggregator.unmasking import check_combination
 from edge.domain.fixed_point import FixedPoint
-from edge.domain.weights import Shapes, Weights, WeightUpdate
+from edge.domain.weights import Shapes, Shares, Weights, WeightUpdate
 from edge.errors import MalformedMessageError
 from edge.federation.feedback import ErrorFeedback
-from edge.federation.noise import clipped, noised
+from edge.federation.noise import clipped, noised, noised_shares
 from edge.wire.compression import decode_delta
 
 MAX_EXAMPLES = 100_000  # under masks more count as so many
@@ -63,6 +63,7 @@ class Channel:
         poison = terms.poison
         self._liars = poison.liars(participants, seed) if poison else frozenset()
         self._feedback = {name: ErrorFeedback() for name in participants}
+        self._said: dict[str, Shares] = {}  # noised once: the same again tells nothing more
 
     def deliver(self, updates: Iterable[WeightUpdate], shapes: Shapes) -> Iterator[Arrived]:
         """Carry a round's updates, one at a time; ``shapes`` is what an update must look like."""
@@ -75,6 +76,15 @@ class Channel:
         for update in sent:
             yield self._sent(update, shapes)
 
+    def released(self, participant: str, objects: Shares | None) -> Shares | None:
+        """What a participant says of its objects, if anybody asks."""
+        if objects is None or not self._strategy.classes:
+            return None
+        if participant not in self._said:
+            noise = self._terms.noise_multiplier
+            self._said[participant] = noised_shares(objects, noise, self._generator)
+        return self._said[participant]
+
     def _told(self, update: WeightUpdate) -> WeightUpdate:
         if self._terms.poison is None or update.participant not in self._liars:
             return update
@@ -82,6 +92,7 @@ class Channel:
 
     def _protected(self, update: WeightUpdate) -> WeightUpdate:
         terms = self._terms
+        update = replace(update, objects=self.released(update.participant, update.objects))
         if terms.clip_norm is None or not _is_finite(update.delta):  # a liar keeps no rule
             return update
         if terms.noise_multiplier == 0:

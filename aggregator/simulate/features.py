@@ -80,6 +80,9 @@ class FeatureClips:
             bench=SegmentBench(panels, at_home=at_home),
         )
 
+    def public(self) -> None:
+        """There are no public videos."""
+
 
 def _standardiser(rows: Array) -> Callable[[Array], Array]:
     """Robust: a few anomalies among the rows hardly move a median."""

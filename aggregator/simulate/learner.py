@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from aggregator.simulate.recipes import Recipe
 from aggregator.strategies.port import LocalRule
 from edge.domain.weights import Weights, WeightUpdate
 from edge.training.fit import train_locally
-from edge.training.local_round import Own, local_round
+from edge.training.local_round import Own, local_round, starting_point, weights_alone
 from edge.training.pseudo_labels import KNOWN_ANOMALOUS, KNOWN_NORMAL, UNKNOWN
 from edge.training.teaching import NormalTeacher, PseudoLabels, Teacher
 
@@ -28,36 +28,35 @@ class Learner:
         """``index`` sets this participant's chance apart from the others' of the same seed."""
         self.name = participant.name
         self.spec = recipe.spec(problem.head, problem.width)
-        self._plan = recipe.plan
+        self._plan = self._agreed = recipe.plan
         self._seed = (seed, index)
         self._own = Own()
+        self.objects = participant.objects
         self.teacher = _teacher(participant, problem, recipe, seed)
 
     def model(self, published: Weights) -> Weights:
         """The round's model with what is this participant's own."""
         own = self._own.weights
-        return {**published, **own} if own else published
+        shared = weights_alone(published)
+        return starting_point(shared, own, self._agreed) if own else shared
 
     def train(self, published: Weights, number: int, rule: LocalRule = NO_RULE) -> WeightUpdate:
         """One round of local training from what the aggregator published."""
-        plan = replace(
-            self._plan,
-            proximal=rule.proximal,
-            keep_local=rule.keep_local,
-            local_epochs=rule.local_epochs,
-        )
+        asked = asdict(rule)
+        control_variates = asked.pop("control_variates")  # the others are fields of a plan
+        self._agreed = replace(self._plan, **asked)
         done = local_round(
             self.spec,
             published,
             self.teacher.lesson(),
-            plan,
+            self._agreed,
             self._own,
             seed=self._chance(number),
-            control_variates=rule.control_variates,
+            control_variates=control_variates,
         )
         self.teacher.review(self.spec, done.trained.weights)
         self._own = done.own
-        return WeightUpdate(self.name, number, done.trained.num_examples, done.delta)
+        return WeightUpdate(self.name, number, done.trained.num_examples, done.delta, self.objects)
 
     def personalised(self, published: Weights, number: int) -> Weights:
         """The round's model after one more local epoch, as a host uses it; nothing is kept."""

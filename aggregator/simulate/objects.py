@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.simulate.problem import Array, Figures, Score
+from aggregator.simulate.problem import OWN_AUC, Array, Figures, Score
 from edge.domain.weights import Weights
 from edge.evaluation.figures import ClipScores, Labels, macro_auc, micro_auc
 from edge.scoring.calibration import TailCalibration
@@ -79,25 +79,26 @@ class ObjectBench:
 
     def figures(self, models: Mapping[str, Weights], score: Score) -> Figures:
         """Every camera is judged by the model of the participant it belongs to."""
-        scored = [
-            camera.clips(_student(models[camera.participant], score)) for camera in self.cameras
-        ]
-        alone = [clip for _, clips in scored for clip in clips]
-        return {
-            **clip_figures([clips for clips, _ in scored]),
-            "auc_student_micro_causal": micro_auc(alone),
-        }
+        owned: dict[str, list[ClipScores]] = {}
+        alone: list[ClipScores] = []
+        for camera in self.cameras:
+            name = camera.participant
+            clips, student = camera.clips(_student(models[name], score))
+            owned.setdefault(name, []).extend(clips)
+            alone += student
+        return {**clip_figures(owned), "auc_student_micro_causal": micro_auc(alone)}
 
 
-def clip_figures(scored: Sequence[Sequence[ClipScores]]) -> Figures:
-    """Figures of the clips of several owners: over all frames, clips, and owners."""
-    clips = [clip for owned in scored for clip in owned]
-    own = [micro_auc(owned) for owned in scored if owned]
-    defined = [auc for auc in own if np.isfinite(auc)]
+def clip_figures(scored: Mapping[str, Sequence[ClipScores]]) -> Figures:
+    """Figures of the clips of several owners: over all frames, clips, owners, and of each owner."""
+    clips = [clip for owned in scored.values() for clip in owned]
+    own = {name: micro_auc(owned) for name, owned in scored.items() if owned}
+    defined = [auc for auc in own.values() if np.isfinite(auc)]
     return {
         "auc_micro_causal": micro_auc(clips),
         "auc_macro_causal": macro_auc(clips),
         "auc_participants_causal": float(np.mean(defined)) if defined else float("nan"),
+        **{OWN_AUC + name: auc for name, auc in own.items()},
     }
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from aggregator.simulate.learner import Learner
-from aggregator.simulate.run import TUNED, Company, Job, recipe_of
+from aggregator.simulate.run import Company, Job, Meeting, recipe_of
 from aggregator.simulate.seat import Holding, Seat, attend
 from aggregator.simulate.site import (
     LEAVES_S,
@@ -26,7 +26,7 @@ from aggregator.simulate.site import (
     write_first_model,
 )
 from aggregator.store import Store
-from aggregator.strategies.registry import make_strategy
+from aggregator.strategies.port import Cluster
 from edge.domain.weights import Weights
 from edge.errors import StorageError, TrainingError
 
@@ -37,17 +37,18 @@ PROCESSES.set_forkserver_preload([attend.__module__, "torch._dynamo"])  # optimi
 
 
 @contextmanager
-def over_broker(job: Job, learners: Sequence[Learner], model: Weights) -> Iterator[Company]:
+def over_broker(meeting: Meeting) -> Iterator[Company]:
     """A federation that runs; it ends, with all its processes and files, when this does.
 
     Raises ConfigError where mosquitto is not installed.
     """
+    job, learners, model = meeting.job, meeting.learners, meeting.model
     hosts = [f"p{index:03}" for index in range(len(learners))]  # names that any topic takes
     with _terminated_as_interrupted(), TemporaryDirectory(prefix="vad-simulate-") as folder:
         site = FederationSite(Path(folder), hosts)
         first = site.folder / "first.safetensors"
         write_first_model(first, learners[0].spec, model)
-        with site.running({"model": str(first), **_config(job, learners)}):
+        with site.running({"model": str(first), **_config(meeting)}):
             guests: list[Guest] = []
             try:
                 for host, learner in zip(hosts, learners, strict=True):
@@ -133,6 +134,10 @@ class BrokerFederation:
         """By participant; those who hold the federation's as it is hold one object."""
         return {guest.name: guest.model for guest in self._guests}
 
+    def clusters(self) -> tuple[Cluster, ...]:
+        """None: what a cluster's members hold is not followed here."""
+        return ()
+
     def _holds(self, guest: Guest, number: int) -> bool:
         """Whether a participant has a round's result, or it is clear that it never will."""
         while guest.round <= number and (holding := guest.said()) is not None:
@@ -188,20 +193,25 @@ class BrokerFederation:
             yield store
 
 
-def _config(job: Job, learners: Sequence[Learner]) -> dict[str, object]:
-    name = job.method.removesuffix(TUNED)
-    recipe = recipe_of(job)
-    strategy = make_strategy(name, **recipe.strategy.get(name, {}))
+def _config(meeting: Meeting) -> dict[str, object]:
+    job, learners = meeting.job, meeting.learners
     able = len(learners)
     if learners[0].spec.head != "density":  # who has no normal footage stays away
         able = sum(learner.teacher.statistics() is not None for learner in learners)
     examples = max(learner.teacher.lesson().num_examples for learner in learners)
-    return aggregator_config(recipe, job.terms, strategy, name, able=able, max_examples=examples)
+    return aggregator_config(
+        recipe_of(job),
+        job.terms,
+        meeting.strategy,
+        job.asks.name,
+        able=able,
+        max_examples=examples,
+    )
 
 
 def _seat(site: FederationSite, host: str, job: Job) -> Seat:
-    tuned = job.method.endswith(TUNED)
-    return Seat(host, site.port, site.keys_of(host), site.folder / "hosts" / host, tuned)
+    data = site.folder / "hosts" / host
+    return Seat(host, site.port, site.keys_of(host), data, job.asks.tuned)
 
 
 @contextmanager

@@ -8,18 +8,23 @@ it travels between processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.weights import Weights
+from aggregator.public.videos import PublicSet
+from edge.domain.weights import Shares, Weights
 
 Array: TypeAlias = npt.NDArray[np.float32]
+Counts: TypeAlias = npt.NDArray[np.int64]
 Head: TypeAlias = Literal["clap", "density"]
 Figures: TypeAlias = Mapping[str, float]
 """Name to share in [0, 1]; NaN where a figure is not defined."""
+
+OWN_AUC = "auc_of/"
+"""Before a participant's name: the causal AUC over the frames of its own test clips."""
 
 Score: TypeAlias = Callable[[Weights, Array], Array]
 """A model's anomaly scores of a clip's segments: (m, d) → (m,)."""
@@ -32,6 +37,7 @@ class Video:
     name: str
     values: Array  # (m, d) one row per segment, standardised or as the backbone gave it
     abnormal: bool | None = None  # what its label says; None: nobody labelled it
+    objects: Counts | None = None  # (C,) of the problem's classes; None: nobody counted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +46,12 @@ class Participant:
 
     name: str
     videos: tuple[Video, ...]
+
+    @property
+    def objects(self) -> Shares | None:
+        """Of each class among the objects in its footage, (C,); None where nobody counted."""
+        counts = [video.objects for video in self.videos if video.objects is not None]
+        return shares_of(counts) if counts else None
 
 
 class Bench(Protocol):
@@ -58,6 +70,9 @@ class Problem:
     width: int  # d
     participants: tuple[Participant, ...]
     bench: Bench
+    classes: tuple[str, ...] = ()  # C names of what participants count
+    hidden_kinds: Mapping[str, str] = field(default_factory=dict)
+    """Of each participant, to judge clusters by; empty: unknown. No method sees it."""
 
 
 class Scenario(Protocol):
@@ -73,6 +88,10 @@ class Scenario(Protocol):
 
         ``labelled_share`` of the participants keep the labels of their videos.
         """
+        ...
+
+    def public(self) -> PublicSet | None:
+        """Videos that the aggregator has; None: none."""
         ...
 
 
@@ -94,4 +113,11 @@ def labels_of_some(
 
 
 def _without_labels(participant: Participant) -> Participant:
-    return Participant(participant.name, tuple(Video(v.name, v.values) for v in participant.videos))
+    hidden = tuple(replace(video, abnormal=None) for video in participant.videos)
+    return replace(participant, videos=hidden)
+
+
+def shares_of(counts: Sequence[Counts]) -> Shares:
+    """One distribution from several counts of the same C classes, each (C,); zeros for none."""
+    total = np.sum(counts, axis=0)
+    return np.asarray(total / max(total.sum(), 1), np.float32)

@@ -1,34 +1,36 @@
 """One run: a method on a problem with a seed, judged after every round.
 
 *local*: everybody goes on alone. *centralised*: one learner has everybody's footage. Any other
-method is a strategy's name: a federation with the aggregator's own strategy code. With ``+tuned``
-after it every participant is judged by the round's model after one more local epoch, which is
-how a host uses it.
+method is a strategy's name: a federation with the aggregator's own strategy code. With ``+ased``
+after it the aggregator improves each round's models with public videos and what they say in words,
+with ``+vd`` without the words. With ``+tuned`` every participant is judged by the round's model
+after one more local epoch, which is how a host uses it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
 
 from aggregator.simulate.channel import Channel, Terms
+from aggregator.simulate.clusters import members_of, purity
+from aggregator.simulate.distilling import Distiller
+from aggregator.simulate.federation import Federation
 from aggregator.simulate.learner import Learner
-from aggregator.simulate.problem import Array, Figures, Problem, Scenario, pooled
+from aggregator.simulate.method import CENTRALISED, LOCAL, SCAFFOLD, Method
+from aggregator.simulate.problem import Array, Figures, Problem, Scenario, Score, pooled
 from aggregator.simulate.recipes import Recipe
-from aggregator.strategies.port import NO_STATE, Strategy
-from aggregator.strategies.registry import make_strategy
-from edge.domain.weights import Weights, WeightUpdate
-from edge.errors import TrainingError
+from aggregator.strategies.port import Cluster, Strategy
+from edge.domain.weights import Weights
 from edge.model.spec import StudentSpec
 from edge.model.student import make_student, weights_of
 from edge.training.fit import predict
 
-LOCAL, CENTRALISED, SCAFFOLD, TUNED = "local", "centralised", "scaffold", "+tuned"
 OnRound: TypeAlias = Callable[[], object]
 
 
@@ -41,25 +43,38 @@ class Job:
     labelled_share: float
     recipe: Recipe
     terms: Terms
+    judge_every: int = 1  # rounds; the last is always judged
+
+    @property
+    def asks(self) -> Method:
+        """What its method's name asks for."""
+        return Method.parse(self.method)
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round has come to."""
+    """What a round has come to, and what was sent since the one judged before it."""
 
+    number: int
     figures: Figures
     bytes_up: float  # per participant, mean
     refused: tuple[str, ...]  # participants whose update was not taken, and why
+    clusters: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # members by label
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A job and all its rounds."""
+    """A job and what its rounds came to."""
 
     job: Job
     participants: int
     parameters: int  # of the student
-    rounds: tuple[Round, ...]
+    rounds: tuple[Round, ...]  # that were judged
+
+    @property
+    def bytes_up_per_round(self) -> float:
+        """Per participant, mean."""
+        return sum(each.bytes_up for each in self.rounds) / self.rounds[-1].number
 
 
 class Company(Protocol):
@@ -73,9 +88,29 @@ class Company(Protocol):
         """Everybody's model now."""
         ...
 
+    def clusters(self) -> tuple[Cluster, ...]:
+        """Who shares a model now; none where all do, or nobody does."""
+        ...
 
-Federate: TypeAlias = Callable[[Job, Sequence[Learner], Weights], AbstractContextManager[Company]]
-"""Brings learners together, from the model that they all begin with."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Meeting:
+    """What a federation begins with."""
+
+    job: Job
+    learners: Sequence[Learner]
+    model: Weights  # that all begin with
+    classes: tuple[str, ...]  # of the objects that they count
+    improver: Distiller | None  # of each round's models
+
+    @property
+    def strategy(self) -> Strategy:
+        """The aggregator's."""
+        return self.job.asks.strategy(self.job.recipe.strategy, self.classes)
+
+
+Federate: TypeAlias = Callable[[Meeting], AbstractContextManager[Company]]
+"""Brings learners together."""
 
 
 def _nothing() -> None:
@@ -97,15 +132,37 @@ def run_job(
     spec = job.recipe.spec(problem.head, problem.width)
     model = weights_of(make_student(spec, seed=job.seed))
     score = _scorer(spec)
-    rounds = []
-    with _company(problem, job, model, federate or in_memory) as company:
+    improver = _improver(scenario, job, spec)
+    rounds, sent, absent = [], 0.0, list[str]()
+    with _company(problem, job, model, improver, federate or in_memory) as company:
         for number in range(1, job.recipe.rounds + 1):
             bytes_up, refused = company.round(number)
-            figures = problem.bench.figures(company.models(), score)
-            rounds.append(Round(figures, bytes_up, refused))
+            sent += bytes_up
+            absent += refused
+            if number % job.judge_every == 0 or number == job.recipe.rounds:
+                figures, clusters = _judged(company, problem, score)
+                rounds.append(Round(number, figures, sent, tuple(absent), clusters))
+                sent, absent = 0.0, []
             on_round()
     parameters = sum(array.size for array in model.values())
     return Run(job, len(problem.participants), parameters, tuple(rounds))
+
+
+def _improver(scenario: Scenario, job: Job, spec: StudentSpec) -> Distiller | None:
+    public = scenario.public() if job.asks.distilled else None
+    if public is None:
+        return None
+    return Distiller(spec, job.recipe.ased, public, captions=job.asks.captions, seed=job.seed)
+
+
+def _judged(
+    company: Company, problem: Problem, score: Score
+) -> tuple[Figures, dict[int, tuple[str, ...]]]:
+    figures = dict(problem.bench.figures(company.models(), score))
+    clusters = members_of(company.clusters())
+    if clusters and problem.hidden_kinds:
+        figures["purity"] = purity(clusters, problem.hidden_kinds)
+    return figures, clusters
 
 
 class Alone:
@@ -133,86 +190,37 @@ class Alone:
         """By participant."""
         return {name: self._models[learner.name] for name, learner in self._stands_for.items()}
 
-
-class Federation:
-    """Learners, a channel, and the aggregator's strategy."""
-
-    def __init__(
-        self,
-        learners: Sequence[Learner],
-        model: Weights,
-        strategy: Strategy,
-        channel: Channel,
-        *,
-        tuned: bool,
-    ) -> None:
-        self._tuned = tuned
-        self._round = 0
-        self._learners, self._strategy, self._channel = learners, strategy, channel
-        self._model, self._state = model, NO_STATE
-        told = [learner.teacher.statistics() for learner in learners]
-        mixture = [component for component in told if component is not None]
-        for learner in learners:
-            learner.teacher.hear(mixture)
-
-    def round(self, number: int) -> tuple[float, tuple[str, ...]]:
-        """Publish, train, send, combine; a round in which nothing was accepted changes nothing."""
-        self._round = number
-        published = self._strategy.published(self._model, self._state)
-        aggregation = self._strategy.begin(self._model, self._state)
-        bytes_up, accepted = 0, 0
-        refused: list[str] = []
-        updates = self._trained(published, number, refused)
-        for arrived in self._channel.deliver(updates, self._strategy.expects(self._model)):
-            bytes_up += arrived.bytes_up
-            if arrived.update is None:
-                refused.append(arrived.refused)
-            else:
-                aggregation.add(arrived.update)
-                accepted += 1
-        if accepted:
-            step = aggregation.finish()
-            self._model, self._state = step.model, step.state
-        return bytes_up / len(self._learners), tuple(refused)
-
-    def _trained(
-        self, published: Weights, number: int, absent: list[str]
-    ) -> Iterator[WeightUpdate]:
-        """Everybody's update; whose training fails takes no part, as in a real round."""
-        for learner in self._learners:
-            try:
-                update = learner.train(published, number, self._strategy.local)
-            except TrainingError as error:
-                absent.append(f"participant {learner.name} in round {number}: {error}")
-            else:
-                yield update
-
-    def models(self) -> Mapping[str, Weights]:
-        """The round's model, with what stays at each participant."""
-        if self._tuned:
-            return {
-                each.name: each.personalised(self._model, self._round) for each in self._learners
-            }
-        return {learner.name: learner.model(self._model) for learner in self._learners}
+    def clusters(self) -> tuple[Cluster, ...]:
+        """Nobody is together with anybody."""
+        return ()
 
 
 def recipe_of(job: Job) -> Recipe:
     """The job's recipe as its method needs it."""
-    plain = job.method.removesuffix(TUNED) == SCAFFOLD
-    return job.recipe.with_plain_descent() if plain else job.recipe
+    return job.recipe.with_plain_descent() if job.asks.name == SCAFFOLD else job.recipe
 
 
 @contextmanager
-def in_memory(job: Job, learners: Sequence[Learner], model: Weights) -> Iterator[Company]:
+def in_memory(meeting: Meeting) -> Iterator[Company]:
     """A federation in this process."""
-    name = job.method.removesuffix(TUNED)
-    strategy = make_strategy(name, **job.recipe.strategy.get(name, {}))
-    channel = Channel(job.terms, strategy, [learner.name for learner in learners], job.seed)
-    yield Federation(learners, model, strategy, channel, tuned=name != job.method)
+    job, strategy = meeting.job, meeting.strategy
+    names = [learner.name for learner in meeting.learners]
+    yield Federation(
+        meeting.learners,
+        meeting.model,
+        strategy,
+        Channel(job.terms, strategy, names, job.seed),
+        tuned=job.asks.tuned,
+        improver=meeting.improver,
+    )
 
 
 def _company(
-    problem: Problem, job: Job, model: Weights, federate: Federate
+    problem: Problem,
+    job: Job,
+    model: Weights,
+    improver: Distiller | None,
+    federate: Federate,
 ) -> AbstractContextManager[Company]:
     recipe = recipe_of(job)
     if job.method == CENTRALISED:
@@ -226,10 +234,10 @@ def _company(
     ]
     if job.method == LOCAL:
         return nullcontext(Alone(learners, model, {learner.name: learner for learner in learners}))
-    return federate(job, learners, model)
+    return federate(Meeting(job, learners, model, problem.classes, improver))
 
 
-def _scorer(spec: StudentSpec) -> Callable[[Weights, Array], Array]:
+def _scorer(spec: StudentSpec) -> Score:
     def score(weights: Weights, values: Array) -> Array:
         return np.asarray(predict(spec, weights, values[None])[0], np.float32)
 

@@ -30,7 +30,7 @@ from edge.federation.ledger import Ledger
 from edge.federation.packing import Packing
 from edge.federation.participant import Participant
 from edge.mqtt import MqttBroker, MqttSettings, Tls
-from edge.training.local_round import without_control
+from edge.training.local_round import weights_alone
 from edge.training.pseudo_labels import Gaussian
 from edge.wire.federation_topics import FederationTopics
 from edge.wire.rounds import Announcement, Component
@@ -115,7 +115,7 @@ def attend(learner: Learner, seat: Seat, talk: Connection) -> None:
 
 
 def _holding(learner: Learner, seat: Seat, received: Received, ledger: Ledger) -> Holding:
-    number, shared = received.announcement.round, without_control(received.model)
+    number, shared = received.announcement.round, weights_alone(received.model)
     tuned = seat.tuned and number > 1  # the first model is nobody's result
     model = learner.personalised(shared, number - 1) if tuned else learner.model(shared)
     return Holding(

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.simulate.objects import clip_figures
-from aggregator.simulate.problem import Array, Figures, Participant, Score, Video
+from aggregator.simulate.problem import OWN_AUC, Array, Figures, Participant, Score, Video
 from aggregator.simulate.splits import Owners
 from edge.domain.weights import Weights
 from edge.errors import DatasetError
@@ -24,6 +24,7 @@ from edge.scoring.calibration import TailCalibration
 
 Prepare: TypeAlias = Callable[[Array], Callable[[Array], Array]]
 
+ANYBODY = "anybody"  # whose clips are everybody's
 NOT_YET = -1  # before the first segment has ended: nothing is known, the score is 0
 
 
@@ -86,17 +87,20 @@ class SegmentBench:
     def figures(self, models: Mapping[str, Weights], score: Score) -> Figures:
         """Judge one model per participant; one that several share scores equal clips once."""
         known: dict[tuple[int, ...], list[tuple[ClipScores, ClipScores]]] = {}
-        panels = []
+        panels = {}
         for panel in self.panels:
             model = models[panel.participant]
             key = (id(model), id(panel.normal), *map(id, panel.clips))
             if key not in known:
                 known[key] = panel.scores(model, score)
-            panels.append(known[key])
+            panels[panel.participant] = known[key]
         if self.at_home:
             return _both(panels)
-        each = [_both([panel]) for panel in panels]
-        return {name: float(np.mean([figures[name] for figures in each])) for name in each[0]}
+        each = [_both({ANYBODY: panel}) for panel in panels.values()]
+        figures = {name: float(np.mean([one[name] for one in each])) for name in each[0]}
+        del figures[OWN_AUC + ANYBODY]
+        own = zip(panels, each, strict=True)
+        return figures | {OWN_AUC + name: one["auc_micro_causal"] for name, one in own}
 
 
 def deal_clips(
@@ -128,9 +132,9 @@ def deal_clips(
     return participants, tuple(panels), bool(homes)
 
 
-def _both(panels: Sequence[Sequence[tuple[ClipScores, ClipScores]]]) -> Figures:
-    causal = [[clip for clip, _ in panel] for panel in panels]
-    papers = [clip for panel in panels for _, clip in panel]
+def _both(panels: Mapping[str, Sequence[tuple[ClipScores, ClipScores]]]) -> Figures:
+    causal = {name: [clip for clip, _ in panel] for name, panel in panels.items()}
+    papers = [clip for panel in panels.values() for _, clip in panel]
     return {
         **clip_figures(causal),
         "auc_micro_segment": micro_auc(papers),

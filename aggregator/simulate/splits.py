@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -48,6 +48,14 @@ def dealt(clips: Sequence[str], count: int, seed: int) -> Owners:
     order = np.random.default_rng([seed, 0]).permutation(sorted(clips))
     digits = len(str(count - 1))
     return {f"{k:0{digits}}": sorted(order[k::count].tolist()) for k in range(count)}
+
+
+def by_camera(clips: Iterable[str]) -> Owners:
+    """Every camera owns the clips ``CC_...`` that it took."""
+    owners: dict[str, list[str]] = {}
+    for clip in sorted(clips):
+        owners.setdefault(clip[:2], []).append(clip)
+    return owners
 
 
 def _step(part: Any, step: str, where: str) -> Any:

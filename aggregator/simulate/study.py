@@ -2,50 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias
 
 from tqdm import tqdm
 
 from aggregator.simulate.backends import BACKENDS, Backend
 from aggregator.simulate.channel import Terms
-from aggregator.simulate.features import FeatureClips
+from aggregator.simulate.method import Method
 from aggregator.simulate.poison import Poison
 from aggregator.simulate.problem import Head, Scenario
 from aggregator.simulate.recipes import (
     FEATURES_CLAP,
     FEATURES_DENSITY,
+    STREETS_CLAP,
+    STREETS_DENSITY,
     TRACKS_CLAP,
     TRACKS_DENSITY,
     Recipe,
 )
-from aggregator.simulate.run import CENTRALISED, LOCAL, TUNED, Job, Run
+from aggregator.simulate.run import Job, Run
+from aggregator.simulate.scenarios import Dataset, read_scenario
 from aggregator.simulate.site import find_mosquitto
-from aggregator.simulate.splits import Owners, read_owners
 from aggregator.simulate.table import Row, rows_of
-from aggregator.simulate.tracks_normal import NormalTracks
-from aggregator.simulate.tracks_weak import WeakTracks
-from aggregator.strategies.registry import make_strategy
 from aggregator.unmasking import check_combination
 from edge.domain.weights import Weights
 from edge.errors import ConfigError
 from edge.federation.privacy_budget import noise_multiplier_for
 from edge.model.student import make_student, weights_of
 
-Dataset: TypeAlias = Literal["shanghaitech-tracks", "features"]
 Setting: TypeAlias = Literal["normal", "unlabelled", "partial"]
 Options: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 RECIPES: Mapping[tuple[Dataset, bool], Recipe] = {
     ("shanghaitech-tracks", True): TRACKS_DENSITY,
     ("shanghaitech-tracks", False): TRACKS_CLAP,
+    ("streets", True): STREETS_DENSITY,
+    ("streets", False): STREETS_CLAP,
     ("features", True): FEATURES_DENSITY,
     ("features", False): FEATURES_CLAP,
 }
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +51,14 @@ class Study:
     """What the operator asks for."""
 
     dataset: Dataset
-    root: Path
+    root: Path | None  # None: the data set needs none
     setting: Setting
     methods: tuple[str, ...]
     seeds: int = 5
     rounds: int | None = None  # None: the recipe's
     local_epochs: int | None = None
     participants: str | None = None  # a number, FILE or FILE:KEY; None: the data set's own
+    public: str | None = None  # whose clips the aggregator has; None: the data set's own, if any
     labelled_shares: tuple[float, ...] = (0.0,)
     compression: str = "fp32"
     epsilon: float | None = None  # over all rounds, per participant
@@ -69,6 +68,7 @@ class Study:
     poison: Poison | None = None
     options: Options = field(default_factory=dict)  # of strategies, by name
     backend: Backend = "inline"
+    judge_every: int = 1  # rounds
 
     @property
     def recipe(self) -> Recipe:
@@ -82,25 +82,36 @@ class Study:
 
     @property
     def terms(self) -> Terms:
-        """What happens to every update; noise is as much as the budget asks for over all rounds."""
-        noise, clip_norm = 0.0, self.clip_norm
+        """What happens to every update; noise is as much as the budget asks for over all rounds.
+
+        Where any of the methods asks what objects participants see, that costs all of them one
+        release more: a study has one noise. Shares are noised once, and sent again for nothing.
+        """
+        noise, clip_norm, recipe = 0.0, self.clip_norm, self.recipe
         if self.epsilon is not None:
-            noise = noise_multiplier_for(self.epsilon, self.delta, self.recipe.rounds)
-            clip_norm = clip_norm or self.recipe.clip_norm
+            asked = any(Method.parse(m).counts_objects(recipe.strategy) for m in self.methods)
+            noise = noise_multiplier_for(self.epsilon, self.delta, recipe.rounds + asked)
+            clip_norm = clip_norm or recipe.clip_norm
         return Terms(self.compression, clip_norm, noise, self.secure, self.poison)
 
     def jobs(self) -> list[Job]:
         """Every method with every seed and share of labels; ConfigError where one cannot be."""
         recipe, terms = self.recipe, self.terms
-        names = {method.removesuffix(TUNED) for method in self.methods}
-        for method in names - {LOCAL, CENTRALISED}:
-            strategy = make_strategy(method, **recipe.strategy.get(method, {}))
+        for method in map(Method.parse, self.methods):
+            if not method.is_federated:
+                continue
+            strategy = method.strategy(recipe.strategy)
             strategy.expects(self._any_student())
             check_combination(
-                method, strategy_sees_updates=strategy.sees_updates, secure=self.secure
+                method.name, strategy_sees_updates=strategy.sees_updates, secure=self.secure
             )
+            if self.backend == "broker" and (strategy.clustering or method.distilled):
+                raise ConfigError(
+                    f"--backend broker follows one model as it comes: simulate {method.name} with "
+                    "clusters or distillation inline"
+                )
         return [
-            Job(method, seed, share, recipe, terms)
+            Job(method, seed, share, recipe, terms, self.judge_every)
             for share in self.labelled_shares
             for method in self.methods
             for seed in range(self.seeds)
@@ -113,8 +124,8 @@ class Study:
 
     def check(self) -> None:
         """Raise ConfigError for wishes that contradict each other."""
-        if {LOCAL + TUNED, CENTRALISED + TUNED} & {*self.methods}:
-            raise ConfigError(f"--methods: {TUNED} is for strategies; local is tuned as it is")
+        if (self.root is None) != (self.dataset == "streets"):
+            raise ConfigError("--root: a folder for every data set but streets, which has none")
         if self.setting != "partial" and any(self.labelled_shares):
             raise ConfigError(f"--labelled-share says nothing in --setting {self.setting}")
         if self.secure and self.poison and self.poison.kind == "nan":
@@ -127,30 +138,39 @@ class Study:
                 raise ConfigError(
                     "--backend broker runs the hosts' own code, which has no --poison"
                 )
-        if self.dataset == "shanghaitech-tracks" and self.setting == "normal" and self.participants:
-            raise ConfigError("--setting normal: the cameras are the participants, as calibrated")
+        if self.dataset == "streets" and (self.participants or self.public):
+            raise ConfigError("--dataset streets: its participants and public videos are fixed")
+        if self.dataset == "features" and self.public:
+            raise ConfigError("--public: a folder of features says nothing of objects or words")
 
 
-def read_scenario(study: Study) -> Scenario:
-    """Read the data set, with a bar; raises DatasetError or ConfigError."""
-    owners = _owners(study.participants)
-    shown = partial(_shown, what="reading")
-    if study.dataset == "features":
-        normal = study.setting == "normal"
-        return FeatureClips.read(study.root, normal=normal, owners=owners, progress=shown)
-    if study.setting == "normal":
-        return NormalTracks.read(study.root, progress=shown)
-    return WeakTracks.read(study.root, owners=owners, progress=shown)
+def read_for(studies: Sequence[Study]) -> Scenario:
+    """The data set of studies that differ in nothing that concerns it.
+
+    Raises VadError where it or one of them cannot be used.
+    """
+    for each in studies:
+        each.check()
+        each.jobs()  # before a long reading, what cannot be done is said
+    study = studies[0]
+    scenario = read_scenario(
+        study.dataset,
+        study.root,
+        normal=study.setting == "normal",
+        participants=study.participants,
+        public=study.public,
+    )
+    if scenario.public() is None and any(Method.parse(m).distilled for m in study.methods):
+        raise ConfigError("+ased and +vd distil from public videos: name them with --public")
+    return scenario
 
 
-def run_study(study: Study) -> tuple[list[Row], Sequence[str]]:
-    """Do all runs; rows in the order of the methods, and what of the data set is left out."""
-    study.check()
+def run_study(study: Study, scenario: Scenario) -> list[Row]:
+    """Do all runs; rows in the order of the methods."""
     jobs = study.jobs()
-    scenario = read_scenario(study)
     with _bar(sum(job.recipe.rounds for job in jobs), "training") as bar:
         runs = list(BACKENDS[study.backend](scenario, jobs, bar.update))
-    return rows_of(study.setting, _in_order(runs, jobs)), scenario.left_out
+    return rows_of(study.setting, _in_order(runs, jobs))
 
 
 def _in_order(runs: Iterable[Run], jobs: Sequence[Job]) -> list[Run]:
@@ -161,15 +181,5 @@ def _in_order(runs: Iterable[Run], jobs: Sequence[Job]) -> list[Run]:
     return [found[key(job)] for job in jobs]
 
 
-def _owners(participants: str | None) -> Owners | int | None:
-    if participants is None:
-        return None
-    return int(participants) if participants.isdecimal() else read_owners(participants)
-
-
 def _bar(total: int, what: str) -> tqdm[Any]:
     return tqdm(desc=what, total=total, unit="round", disable=None)
-
-
-def _shown(items: Sequence[Item], *, what: str) -> Iterator[Item]:
-    yield from tqdm(items, desc=what, disable=None)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from aggregator.simulate.problem import OWN_AUC
 from aggregator.simulate.run import Run
 
 HEADLINE = "auc_micro_causal"
@@ -21,6 +22,7 @@ SHOWN = {
     "auc_participants_causal": "participants",
     "auc_student_micro_causal": "student micro",
     "auc_micro_segment": "micro segment",
+    "purity": "purity",
 }
 """Columns of the text; a cell is blank where a data set has no such figure."""
 
@@ -55,7 +57,9 @@ class Row:
     parameters: int
     seeds: int
     figures: Mapping[str, Spread]  # of the last round
-    per_round: Sequence[Mapping[str, Spread]]
+    judged: Sequence[int]  # rounds, the last one last
+    per_round: Sequence[Mapping[str, Spread]]  # of those
+    clusters: Sequence[Mapping[int, Sequence[str]]]  # of the last round: members by label, per seed
     bytes_up_per_round: float  # per participant, mean over rounds and seeds
     refused: Sequence[str]  # updates that were not taken, of all seeds, once each
 
@@ -68,12 +72,11 @@ class Row:
             "participants": self.participants,
             "parameters": self.parameters,
             "seeds": self.seeds,
-            **{name: spread.as_json() for name, spread in self.figures.items()},
+            **_named(self.figures),
+            "clusters": [{str(k): list(v) for k, v in each.items()} for each in self.clusters],
             "bytes_up_per_round": round(self.bytes_up_per_round),
-            "per_round": [
-                {name: spread.as_json() for name, spread in figures.items()}
-                for figures in self.per_round
-            ],
+            "judged": list(self.judged),
+            "per_round": [_named(figures) for figures in self.per_round],
             "refused": list(self.refused),
         }
 
@@ -87,7 +90,7 @@ def rows_of(setting: str, runs: Sequence[Run]) -> list[Row]:
 
 
 def as_text(dataset: str, rows: Sequence[Row], left_out: Sequence[str]) -> str:
-    """A table for a person."""
+    """A table for a person; clusters are those of the first seed."""
     head = f"{'setting':18} {'method':22} " + " ".join(f"{title:>13}" for title in SHOWN.values())
     lines = [
         f"{dataset}: AUC % after the last round, mean ± sd over {rows[0].seeds} seeds, "
@@ -101,6 +104,7 @@ def as_text(dataset: str, rows: Sequence[Row], left_out: Sequence[str]) -> str:
         cells = " ".join(f"{_percent(row.figures.get(name)):>13}" for name in SHOWN)
         size = f"{row.bytes_up_per_round / 1000:>12.1f}"
         lines.append(f"{setting:18} {row.method:22} {cells} {size}")
+        lines += [f"    cluster {k}: {', '.join(who)}" for k, who in row.clusters[0].items()]
         lines += [f"    refused: {what}" for what in row.refused[:3]]
     lines += [f"left out: {what}" for what in left_out[:20]]
     if left_out[20:]:
@@ -122,10 +126,19 @@ def _row(setting: str, runs: Sequence[Run]) -> Row:
         parameters=first.parameters,
         seeds=len(runs),
         figures=per_round[-1],
+        judged=[r.number for r in first.rounds],
         per_round=per_round,
-        bytes_up_per_round=float(np.mean([r.bytes_up for run in runs for r in run.rounds])),
+        clusters=[run.rounds[-1].clusters for run in runs],
+        bytes_up_per_round=float(np.mean([run.bytes_up_per_round for run in runs])),
         refused=tuple(dict.fromkeys(w for run in runs for r in run.rounds for w in r.refused)),
     )
+
+
+def _named(figures: Mapping[str, Spread]) -> dict[str, Any]:
+    """Plain values; the participants' own figures stand together."""
+    plain = {name: each.as_json() for name, each in figures.items()}
+    own = {name.removeprefix(OWN_AUC): plain.pop(name) for name in figures if OWN_AUC in name}
+    return {**plain, "auc_by_participant": own}
 
 
 def _percent(spread: Spread | None) -> str:

@@ -15,16 +15,18 @@ from typing import TypeAlias
 
 import numpy as np
 
-from aggregator.simulate.problem import Array, Problem, Video, labels_of_some
+from aggregator.public.videos import PublicSet
+from aggregator.simulate.described import DescribedClip
+from aggregator.simulate.problem import Array, Counts, Problem, Video, labels_of_some
+from aggregator.simulate.public_clips import public_set
+from aggregator.simulate.scene_statistics import NO_CLASSES, STATISTICS, scene_caption, scene_counts
 from aggregator.simulate.segments import LabelledClip, SegmentBench, deal_clips
-from aggregator.simulate.splits import Owners, dealt
-from edge.domain.features import Features
-from edge.domain.segment import SCENE_SEGMENT_FRAMES
+from aggregator.simulate.splits import Owners, by_camera, dealt
 from edge.errors import DatasetError
 from edge.evaluation.figures import Labels
 from edge.evaluation.tracks import STRIDE, Rows, TracksDataset, frames_in, segments_of
 from edge.features import kinematics
-from edge.features.scene_segment import OBJECTS_SPEC, object_values
+from edge.features.scene_segment import OBJECTS_SPEC
 from edge.scoring.standardise import Standardiser
 
 Progress: TypeAlias = Callable[[Sequence[str]], Iterable[str]]
@@ -40,12 +42,20 @@ class WeakTracks:
     tests: Mapping[str, LabelledClip]
     owners: Owners | int | None  # clips of each participant, a random deal, or None: by camera
     left_out: tuple[str, ...]
+    public_name: str | None = None  # of the participant whose clips the aggregator has
 
     @classmethod
     def read(
-        cls, root: Path, *, owners: Owners | int | None = None, progress: Progress = iter
+        cls,
+        root: Path,
+        *,
+        owners: Owners | int | None = None,
+        public: str | None = None,
+        progress: Progress = iter,
     ) -> WeakTracks:
         """Read and describe all clips; ``progress`` may wrap the cameras.
+
+        The aggregator has the training clips of ``public``, who then takes no part.
 
         Raises DatasetError for a folder of another form.
         """
@@ -60,66 +70,49 @@ class WeakTracks:
             described = {c: _describe(clips[c], dataset.labels.get(c)) for c in [*own, *tested]}
             standardise = _standardiser([described[c].apart() for c in own])
             for clip in own:
+                abnormal = _is_abnormal(clip, dataset.labels.get(clip))
                 values = standardise(described[clip].apart())
-                videos[clip] = Video(clip, values, _is_abnormal(clip, dataset.labels.get(clip)))
+                videos[clip] = Video(clip, values, abnormal, _counts(described[clip]))
             for clip in tested:
                 tests[clip] = described[clip].test(clip, standardise)
         untold = sorted(set(lists[1]) - set(tests))
-        return cls(videos, tests, owners, tuple(f"{c}: no frame labels" for c in untold))
+        left_out = (*(f"{c}: no frame labels" for c in untold), NO_CLASSES)
+        return cls(videos, tests, owners, left_out, public)
 
     def problem(self, *, seed: int, labelled_share: float) -> Problem:
         """Deal the clips, by ``seed`` where the deal is random."""
         owners = self.owners
         if owners is None:
-            owners = _by_camera([*self.videos, *self.tests])
+            owners = by_camera([*self.videos, *self.tests])
         elif isinstance(owners, int):
             owners = dealt([*self.videos], owners, seed)
+        owners = {name: clips for name, clips in owners.items() if name != self.public_name}
         learning, panels, at_home = deal_clips(self.videos, self.tests, owners)
         return Problem(
             head="clap",
             width=len(OBJECTS_SPEC),
             participants=labels_of_some(learning, labelled_share, seed),
             bench=SegmentBench(panels, at_home=at_home),
+            classes=STATISTICS,
         )
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Described:
-    """A clip's objects, frame by frame."""
-
-    frames: Sequence[Features]  # analysed
-    labels: Labels | None  # (T,)
-
-    def apart(self) -> Array:
-        """Segments that do not overlap, (m, d); a rest shorter than a segment is not one."""
-        ends = range(SCENE_SEGMENT_FRAMES, len(self.frames) + 1, SCENE_SEGMENT_FRAMES)
-        return self.ending_at(ends or [len(self.frames)])
-
-    def ending_at(self, ends: Iterable[int]) -> Array:
-        """The segments before these frames, (m, d); the first ones are shorter."""
-        size = SCENE_SEGMENT_FRAMES
-        return np.array([object_values(self.frames[max(e - size, 0) : e]) for e in ends])
-
-    def test(self, name: str, standardise: Callable[[Array], Array]) -> LabelledClip:
-        """A segment ends at every analysed frame, so what is known is never old."""
-        last = len(self.frames) - 1
-        labels = np.zeros(STRIDE * len(self.frames), np.bool_)
-        labels = labels if self.labels is None else self.labels
-        at = np.arange(len(labels)) // STRIDE
-        block = at // SCENE_SEGMENT_FRAMES
-        return LabelledClip(
-            name=name,
-            values=standardise(self.ending_at(range(1, last + 2))),
-            labels=labels,
-            known=at,
-            within=np.minimum((block + 1) * SCENE_SEGMENT_FRAMES - 1, last),
-        )
+    def public(self) -> PublicSet | None:
+        """Clips of a participant that takes no part, with all their labels."""
+        owners = self.owners if isinstance(self.owners, Mapping) else {}
+        clips = owners.get(self.public_name or "", ())
+        videos = [self.videos[clip] for clip in clips if clip in self.videos]
+        captions = [scene_caption(v.objects) for v in videos if v.objects is not None]
+        return public_set(STATISTICS, videos, captions) if videos else None
 
 
-def _describe(rows: Rows, labels: Labels | None) -> _Described:
+def _describe(rows: Rows, labels: Labels | None) -> DescribedClip:
     frames = frames_in(rows) if labels is None else -(-len(labels) // STRIDE)
-    segments = (segments for segments, _ in segments_of(rows, 0.0, frames))
-    return _Described([kinematics.describe(each)[0] for each in segments], labels)
+    described = (kinematics.describe(each)[0] for each, _ in segments_of(rows, 0.0, frames))
+    return DescribedClip([*described], labels, STRIDE)
+
+
+def _counts(described: DescribedClip) -> Counts:
+    return scene_counts(np.concatenate([frame.values for frame in described.frames]))
 
 
 def _standardiser(clips: Sequence[Array]) -> Callable[[Array], Array]:
@@ -139,13 +132,6 @@ def _is_normal(clip: str) -> bool:
 
 def _is_abnormal(clip: str, labels: Labels | None) -> bool:
     return not _is_normal(clip) if labels is None else bool(labels.any())
-
-
-def _by_camera(clips: Iterable[str]) -> Owners:
-    owners: dict[str, list[str]] = {}
-    for clip in sorted(clips):
-        owners.setdefault(clip[:2], []).append(clip)
-    return owners
 
 
 def _listed(path: Path, clips: Mapping[str, Rows]) -> list[str]:

@@ -90,21 +90,28 @@ def speaks_of(group: Features, tracks: Tracks) -> Pairs:
 def guided(part: Judged, tracks: Tracks, change: Array) -> Judged:
     """The same with ``change`` (tracks,) in what is said of each track; no level is below 0.
 
-    The frame hears the loudest that is left: of a row that several tracks share, the one least
-    silenced. A cell counts with every track that it shows a part of. What is said of the whole
-    picture cannot be told apart from the object in it that is normal, and is silenced with it; one
-    that is ``HELD`` has hardly been in it.
+    A row moves with whomever it speaks of or shows a part of, which the whole picture does of all.
+    Whose motion a cell shows cannot be told, so where somebody in it is called normal it is
+    silenced for the others, too, and of them counts what is measured of themselves: people whom a
+    cyclist passes would alarm in his place. Of 28 alarms that 49 cyclists raised in two generated
+    streets 5 were left when one unguided neighbour kept a cell loud, 1 is left now; runners raised
+    the same 23.
     """
-    cells = part.features.cells
-    if cells is not None and cells.shape == (1, 1):
-        least = float(change[change > HELD].min(initial=0))
-        level = np.maximum(part.level + least, 0)
-        return replace(part, level=level, of_tracks=level[:, None] * part.speaks_of)
     concerned = part.speaks_of | _shows(part.features, tracks)
-    moved = np.maximum(part.level[:, None] + change[None], 0)  # (N, tracks)
-    heard = np.where(concerned, moved, 0).max(axis=1, initial=0)
-    level = np.where(concerned.any(axis=1), heard, part.level)
-    return replace(part, level=level, of_tracks=moved * part.speaks_of)
+    level = np.maximum(part.level + _moves(concerned, change), 0)
+    return replace(part, level=level, of_tracks=level[:, None] * part.speaks_of)
+
+
+def _moves(concerned: Pairs, change: Array) -> Array:
+    """By how much each of N rows moves, (N, tracks), (tracks,) → (N,): down before up.
+
+    Who is ``HELD`` may be anybody and silences nothing but what concerns nobody else.
+    """
+    known = concerned & (change > HELD)
+    heard = np.where(known.any(axis=1, keepdims=True), known, concerned)
+    changes = np.where(heard, change, np.float32(0))
+    low, high = changes.min(axis=1, initial=0), changes.max(axis=1, initial=0)
+    return np.asarray(np.where(low < 0, low, high), np.float32)
 
 
 def _shows(group: Features, tracks: Tracks) -> Pairs:

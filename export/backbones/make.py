@@ -1,35 +1,54 @@
-"""A backbone's folder out of its original, at a precision, with proof."""
+"""A backbone's folder out of its original or another folder, at a precision, with proof."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import load
 
 from edge.domain.boxes import Floats
+from edge.errors import ModelError
 from edge.model.backbone import (
+    FILES,
+    FORMAT,
+    GOLDEN,
     GRAPH,
     INPUT,
     WEIGHTS,
     Agreement,
     Backbone,
+    BackboneSpec,
     GoldenClips,
     Precision,
     agreement,
+    load_backbone,
     save_backbone,
 )
-from export.backbones.clips import Chosen, fitted
+from edge.model.folder import read_files, read_manifest
+from export.backbones.clips import Chosen, Clip, fitted
 from export.backbones.graph import OPSET, to_onnx
 from export.backbones.original import Original, digest, feed
 from export.backbones.recipe import better_in_floats
-from export.int8 import quantise, to_fp16
+from export.int8 import quantise_nearest, to_fp16
 
-STEPS = 4  # of ``make_backbone``
-RUNS = 7  # of each network, in turn: the median is told
+STEPS = 4  # of ``make_backbone``, and of ``remake_backbone``
+RUNS = 7  # of each network, in turn: the best is told, for what else a machine does only adds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Floats32:
+    """A network in 32-bit floats, and what it is held against in any precision."""
+
+    spec: BackboneSpec
+    graph: bytes
+    golden: GoldenClips
+    licences: Sequence[str]
+    provenance: Mapping[str, str | int | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +78,79 @@ def make_backbone(
     than its precision allows, StorageError where it cannot be written.
     """
     shown = fitted(original.spec, clips.golden)
-    golden = GoldenClips(shown, original.embed(shown))
-    floats = to_onnx(original.module, original.spec)
-    step()
-    graph = _at(precision, floats, (feed(original.spec, clip) for clip in clips.ranges))
-    step()
-    spec = replace(original.spec, precision=precision)
-    origin: dict[str, str | int] = {
+    origin: dict[str, str | int | float] = {
         "source": original.source,
         WEIGHTS: digest(original.module),
         "opset": OPSET,
     }
-    made = save_backbone(
-        folder,
-        spec,
-        graph,
-        golden,
-        licences=original.licences,
-        provenance={**origin, **provenance},
+    floats = Floats32(
+        original.spec,
+        to_onnx(original.module, original.spec),
+        GoldenClips(shown, original.embed(shown)),
+        original.licences,
+        {**origin, **provenance},
     )
     step()
-    speed_up = 1.0 if precision == "fp32" else _speed_up(floats, made, golden)
+    return _finished(floats, folder, precision, clips.ranges, step)
+
+
+def remake_backbone(
+    source: Path,
+    folder: Path,
+    *,
+    ranges: Sequence[Clip],
+    precision: Precision,
+    provenance: Mapping[str, str | int | float],
+    step: Callable[[], object] = lambda: None,
+) -> Made:
+    """The same network in fewer bits, out of its folder; it is held against the same golden clips.
+
+    Raises ModelError where ``source`` cannot be used or is no 32-bit network, and otherwise as
+    `make_backbone` does.
+    """
+    floats = _read(source)
     step()
-    return Made(made, agreement(made, golden), len(graph), speed_up)
+    more = replace(floats, provenance={**floats.provenance, **provenance})
+    return _finished(more, folder, precision, ranges, step)
+
+
+def _read(folder: Path) -> Floats32:
+    backbone = load_backbone(folder)
+    if backbone.spec.precision != "fp32":
+        raise ModelError(f"{folder}: is in {backbone.spec.precision} already; name the fp32 one")
+    manifest = read_manifest(folder, FORMAT, FILES)
+    files = read_files(folder, manifest)
+    golden = load(files[GOLDEN])
+    return Floats32(
+        backbone.spec,
+        files[GRAPH],
+        GoldenClips(golden["clips"], golden["embeddings"]),
+        manifest["licences"],
+        manifest["provenance"],
+    )
+
+
+def _finished(
+    floats: Floats32,
+    folder: Path,
+    precision: Precision,
+    ranges: Sequence[Clip],
+    step: Callable[[], object],
+) -> Made:
+    graph = _at(precision, floats.graph, (feed(floats.spec, clip) for clip in ranges))
+    step()
+    made = save_backbone(
+        folder,
+        replace(floats.spec, precision=precision),
+        graph,
+        floats.golden,
+        licences=floats.licences,
+        provenance=floats.provenance,
+    )
+    step()
+    speed_up = 1.0 if precision == "fp32" else _speed_up(floats.graph, made, floats.golden)
+    step()
+    return Made(made, agreement(made, floats.golden), len(graph), speed_up)
 
 
 def _at(precision: Precision, floats: bytes, ranges: Iterable[Floats]) -> bytes:
@@ -89,7 +158,7 @@ def _at(precision: Precision, floats: bytes, ranges: Iterable[Floats]) -> bytes:
         return to_fp16(floats)
     if precision == "int8":
         inputs = ({INPUT: clip[None]} for clip in ranges)
-        return quantise(floats, inputs, keep_float=better_in_floats(floats))
+        return quantise_nearest(floats, inputs, keep_float=better_in_floats(floats))
     return floats
 
 
@@ -100,7 +169,7 @@ def _speed_up(floats: bytes, made: Backbone, golden: GoldenClips) -> float:
         Path(folder, GRAPH).write_bytes(floats)
         pair = (Backbone(Path(folder), made.spec, ""), made)
         times_s = np.array([[_time_s(each, clip) for each in pair] for _ in range(RUNS)])
-    before_s, after_s = np.median(times_s, axis=0).tolist()
+    before_s, after_s = times_s.min(axis=0).tolist()
     return float(before_s / after_s)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from edge.domain.frame import Frame
@@ -59,11 +60,27 @@ class Watch:
     """One pass over one video; nobody was seen before."""
 
     def __init__(
-        self, path: Path, viewing: Viewing, *, detector: Detector | None, follow: bool = True
+        self,
+        path: Path,
+        viewing: Viewing,
+        *,
+        detector: Detector | None,
+        follow: bool = True,
+        withheld: int = 0,
     ) -> None:
-        """``detector`` is the viewing's, loaded; ``follow``: what is in the frames is of use."""
+        """For one video.
+
+        Args:
+            path: of the video.
+            viewing: how it is looked at.
+            detector: the viewing's, loaded.
+            follow: what is in the frames is of use.
+            withheld: so many of the first analysed frames are not shown.
+
+        """
         self._source = _CountedFile(path)
         self._viewing = viewing
+        self._withheld = withheld
         self._perception = _perception(detector) if follow else None
 
     @property
@@ -80,7 +97,7 @@ class Watch:
             analysis_hz=viewing.analysis_hz,
             max_width=viewing.max_width_px,
         )
-        for frame in frames:
+        for frame in islice(frames, self._withheld, None):
             percept = self._perception.observe([frame])[0] if self._perception else None
             yield Seen(self._source.decoded - 1, frame, percept)
 

@@ -12,11 +12,12 @@ import torch
 from edge.domain.boxes import Floats
 from edge.features.embedding import Picture
 from edge.model.backbone import GRAPH, INPUT, Backbone, BackboneSpec, GoldenClips
+from export.backbones.recipe import better_in_floats
 from export.imitate.fidelity import Fidelity, fidelity
 from export.imitate.lessons import Lesson, taught
 from export.imitate.network import Imitator, to_graph
 from export.imitate.train import stacked
-from export.int8 import quantise, to_fp16
+from export.int8 import quantise_nearest, to_fp16
 
 GOLDEN_PICTURES = 8
 CALIBRATION_PICTURES = 100
@@ -30,7 +31,8 @@ def make_graph(imitator: Imitator, spec: BackboneSpec, lesson: Lesson) -> bytes:
     graph = to_graph(imitator, spec.size_px[0])
     if spec.precision == "int8":
         some = _spread(lesson.pictures, CALIBRATION_PICTURES)
-        return quantise(graph, ({INPUT: spec.prepare(picture)[None]} for picture in some))
+        inputs = ({INPUT: spec.prepare(picture)[None]} for picture in some)
+        return quantise_nearest(graph, inputs, keep_float=better_in_floats(graph))
     return to_fp16(graph) if spec.precision == "fp16" else graph
 
 

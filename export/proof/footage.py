@@ -8,10 +8,14 @@ from pathlib import Path
 
 from edge.analysis import Extractor
 from edge.errors import ConfigError
+from edge.ingest.health import HealthLimits
 from edge.perception.detector import Detector
 from edge.scoring.scene_reel import SceneReel
 from edge.scoring.student import StudentTerm
 from export.extract.watch import Seen, Viewing, Watch
+
+WITHHELD = HealthLimits().good_frames - 1
+"""Frames before the one that proves a camera good: a host scores what comes after them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,12 @@ class Onlooker:
 def score_clip(
     path: Path, student: StudentTerm, viewing: Viewing, detector: Detector | None
 ) -> Iterator[SegmentScore]:
-    """All segments of a video, in order; raises SourceError where it cannot be read."""
+    """What a camera that shows this video gets, segment by segment.
+
+    Raises SourceError where it cannot be read.
+    """
     onlooker = Onlooker(student)
-    for seen in Watch(path, viewing, detector=detector):
+    for seen in Watch(path, viewing, detector=detector, withheld=WITHHELD):
         score = onlooker.observe(seen)
         if score is not None:
             yield SegmentScore(path.name, seen.frame.time_s, score)

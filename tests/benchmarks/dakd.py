@@ -19,6 +19,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from edge.evaluation.synthetic import write_dataset
 from edge.ingest.synthetic import Street, StreetOptions
@@ -44,7 +45,8 @@ def main() -> None:
     names = ["descriptors", *(path.name for path in backbones)]
     seen = ["--features", features, "--backbones", *names, "--student", names[1]]
     rows = ["--rows", *options.rows] if options.rows else []
-    _export("ablate", *seen, *rows, "--seeds", options.seeds, "--format", options.format)
+    told = ["--seeds", options.seeds, "--format", options.format]
+    _export("ablate", *seen, *rows, *told, to=sys.stdout)
 
 
 def _options() -> argparse.Namespace:
@@ -121,8 +123,9 @@ def _write(path: Path, content: object) -> None:
     path.write_text(json.dumps(content))
 
 
-def _export(*arguments: object) -> None:
-    subprocess.run([sys.executable, "-m", "export.cli", *map(str, arguments)], check=True)
+def _export(*arguments: object, to: TextIO = sys.stderr) -> None:
+    command = [sys.executable, "-m", "export.cli", *map(str, arguments)]
+    subprocess.run(command, check=True, stdout=to)
 
 
 if __name__ == "__main__":

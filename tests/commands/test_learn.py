@@ -1,8 +1,11 @@
+from collections import Counter
+
 import pytest
 
 from edge.commands import learn
 from edge.errors import ConfigError
 from edge.federation.ledger import Ledger
+from edge.federation.spent import Spent, write_spent
 from edge.lock import sole_user
 
 
@@ -56,14 +59,40 @@ def test_the_first_model_needs_no_configuration(shell):
 def test_the_ledger_shows_what_left(shell):
     config = shell.street()
     code, shown = shell.json("ledger", "-c", config)
-    assert (code, shown) == (0, {"totals": {}, "departures": []})
+    assert code == 0
+    assert (shown["totals"], shown["holdings"], shown["departures"]) == ({}, {}, [])
     assert not (shell.folder / "data" / "federation").exists()
     ledger = Ledger(shell.folder / "data" / "federation" / "ledger.sqlite")
     ledger.depart("fl-blob-1", "vad/fl/f/h/blob/x/0", 4096)
+    ledger.depart("fl-join-1", "vad/fl/f/h/up/join", 300, "shares of 8 classes, noised")
     ledger.close()
     _, shown = shell.json("ledger", "-c", config)
-    assert shown["totals"] == {"fl-blob-1": {"messages": 1, "size_bytes": 4096}}
-    (entry,) = shown["departures"]
+    assert shown["totals"]["fl-blob-1"] == {"messages": 1, "size_bytes": 4096}
+    assert shown["holdings"] == {"shares of 8 classes, noised": {"messages": 1, "size_bytes": 300}}
+    entry, joined = shown["departures"]
     assert (entry["schema"], entry["size_bytes"]) == ("fl-blob-1", 4096)
+    assert joined["holds"] == "shares of 8 classes, noised"
     _, out, _ = shell.run("ledger", "-c", config)
     assert "4096 bytes to vad/fl/f/h/blob/x/0" in out
+    assert "300 bytes held shares of 8 classes, noised" in out
+    assert "300 bytes to vad/fl/f/h/up/join: shares of 8 classes, noised" in out
+    assert "whole footage" in out
+
+
+def test_the_ledger_shows_what_privacy_was_spent(shell):
+    config = shell.config(
+        "host: h\n"
+        "federation: {name: f, signing_key: k, aggregator_key: a, privacy: {epsilon: 8}}\n"
+        "cameras: {door: {source: door.avi}}\n"
+    )
+    path = shell.folder / "data" / "federation" / "privacy.json"
+    write_spent(path, Spent(Counter([2.0, 2.0]), Counter([2.0]), epsilon=5.25, delta=1e-5))
+    _, shown = shell.json("ledger", "-c", config)
+    assert shown["privacy"].pop("unit").startswith("what noise hides is this host's whole footage")
+    assert shown["privacy"] == {
+        "epsilon": 5.25,
+        "delta": 1e-5,
+        "epsilon_limit": 8.0,
+        "updates": 2,
+        "shares_of_classes": 1,
+    }

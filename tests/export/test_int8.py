@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edge.errors import DatasetError, ModelError
-from export.int8 import last_layers, quantise, to_fp16
+from export.int8 import last_layers, quantise, quantise_nearest, to_fp16
 
 INPUT = "images"
 
@@ -117,6 +117,26 @@ def test_weights_are_signed_per_channel_and_activations_unsigned():
     assert arrays["first_scale"].shape == (8,)
     points = [n.input[2] for n in small.graph.node if n.op_type == "QuantizeLinear"]
     assert {arrays[name].dtype for name in points} == {np.dtype(np.uint8)}
+
+
+@pytest.mark.parametrize(
+    ("contrasts", "widest"),
+    [(np.linspace(0.1, 1, 20), True), (np.r_[np.ones(39), 40.0], False)],
+    ids=["of every contrast", "alike, but for an odd one"],
+)
+def test_ranges_follow_what_the_network_is_shown(contrasts, widest):
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.normal(size=(16, 8)).astype(np.float32)}
+    graph = graph_of([helper.make_node("MatMul", [INPUT, "w"], ["y"], name="m")], weights, (16,))
+    shown = [{INPUT: (c * rng.uniform(-1, 1, (1, 16))).astype(np.float32)} for c in contrasts]
+    made = quantise_nearest(graph, shown)
+    same, other = (quantise(graph, shown, widest=each) for each in (widest, not widest))
+    typical = [each for each, contrast in zip(shown, contrasts, strict=True) if contrast <= 1]
+
+    def deviation(of) -> float:
+        return float(np.abs(run(of, typical) - run(graph, typical)).mean())
+
+    assert deviation(made) == deviation(same) < deviation(other)
 
 
 def test_named_nodes_stay_floats():

@@ -23,7 +23,7 @@ from export.extract.describers import Embeddings
 from export.extract.watch import Viewing, Watch
 from export.proof import folder as proof
 from export.proof.comparison import compare
-from export.proof.footage import Onlooker, score_clip
+from export.proof.footage import WITHHELD, Onlooker, score_clip
 from export.proof.parity import rank_correlation, trial_of
 from tests.export.students import (
     DESCRIPTORS,
@@ -234,14 +234,15 @@ def test_an_engine_in_16_bit_floats_is_held_to_what_these_promise(exported, monk
 @pytest.mark.parametrize("view", ["picture", "objects"])
 def test_footage_is_scored_as_the_extracted_features_would_be(tmp_path, capsys, view):
     folder = export(tmp_path, view=view, loud=30.0)
-    clip = video(tmp_path / "clip.mkv")
+    clip = video(tmp_path / "clip.mkv", frames=WITHHELD + 80)
     student = StudentTerm.of(load_artifact(folder))
     measure = Embeddings(student.eyes.backbone, view).begin()
-    rows = [measure(seen) for seen in Watch(clip, Viewing(FPS), detector=None)]
+    watch = Watch(clip, Viewing(FPS), detector=None, withheld=WITHHELD)
+    rows = [measure(seen) for seen in watch]
     expected = student.scores(np.stack([row for row in rows if row is not None]))
     said = command(capsys, "verify", folder, "--footage", clip)["footage"]
     assert [one["clip"] for one in said] == ["clip.mkv"] * 5
-    assert [one["time_s"] for one in said] == pytest.approx([1.5 + 1.6 * k for k in range(5)])
+    assert [one["time_s"] for one in said] == pytest.approx([1.7 + 1.6 * k for k in range(5)])
     np.testing.assert_allclose([one["score"] for one in said], expected, atol=1e-6)
     assert np.ptp(expected) > 1e-3
 
@@ -249,7 +250,7 @@ def test_footage_is_scored_as_the_extracted_features_would_be(tmp_path, capsys, 
 def test_footage_is_sampled_as_the_student_learnt_unless_somebody_says_otherwise(exported, capsys):
     clip = video(exported / "clip.mkv")
     found = command(capsys, "verify", exported, "--footage", clip, "--analysis-hz", 5)["footage"]
-    assert [one["time_s"] for one in found] == pytest.approx([3.0, 6.2])
+    assert [one["time_s"] for one in found] == pytest.approx([3.4, 6.6])
     manifest = manifest_of(exported)
     assert manifest["sampling"] == {"analysis_hz": FPS, "max_width_px": 640}
     del manifest["sampling"]
@@ -267,9 +268,8 @@ def test_a_student_of_descriptors_scores_footage_too(tmp_path, capsys):
     training_folder(tmp_path / "training", inputs=DESCRIPTORS)
     command(capsys, "onnx", tmp_path / "training", "--out", tmp_path / "student")
     student = StudentTerm.of(load_artifact(tmp_path / "student"))
-    scores = [
-        one.score for one in score_clip(video(tmp_path / "clip.mkv"), student, Viewing(FPS), None)
-    ]
+    clip = video(tmp_path / "clip.mkv", frames=WITHHELD + 80)
+    scores = [one.score for one in score_clip(clip, student, Viewing(FPS), None)]
     assert len(scores) == 5
     assert np.isfinite(scores).all()
 

@@ -113,16 +113,30 @@ def test_a_loud_cell_where_nobody_guided_is_still_counts(model):
     assert frame.score > watch(model, Guide({2: SILENT})).score
 
 
-def test_a_cell_that_is_shared_with_somebody_else_still_counts(model):
-    silenced = Guide({2: SILENT})
-    alone = watch(model, silenced, energy=(60,), where=(EDGE,))
-    objects = gait((CALM, RUNNER))
-    wide = replace(objects, boxes_xyxy=objects.boxes_xyxy + np.float32([[0, 0, 40, 0], [0] * 4]))
-    scorer = CameraScorer(model, labels=[], guide=silenced)
+def beside(model, guide, *, rows, energy):
+    """The second object, and one whose box reaches into the same cell."""
+    objects = gait(rows)
+    near = replace(objects, boxes_xyxy=objects.boxes_xyxy + np.float32([[0, 0, 40, 0], [0] * 4]))
+    scorer = CameraScorer(model, labels=[], guide=guide)
     for index in range(12):
-        groups = wide, cells((60,), (EDGE,)), acting(wide, (RED, BLUE))
+        groups = near, cells(energy, (EDGE,)), acting(near, (RED, BLUE))
         frame = observe(scorer, *groups, index=index)
-    assert frame.score > alone.score
+    return frame
+
+
+def test_who_stands_beside_a_normal_object_does_not_alarm_for_it(model):
+    """The cell that shows a part of both is loud with the motion of one."""
+    seen = dict(rows=(CALM, RUNNER), energy=(60,))
+    assert beside(model, None, **seen).score > model.threshold
+    assert beside(model, Guide({2: SILENT}), **seen).score < model.threshold
+
+
+def test_who_runs_beside_a_normal_object_alarms_by_himself(model):
+    """Red runs, blue is called normal; no cell is needed to see that."""
+    silenced = Guide({2: SILENT})
+    frame = beside(model, silenced, rows=(RUNNER, RUNNER), energy=(60,))
+    assert frame.regions[0].track_id == 1
+    assert frame.score == beside(model, silenced, rows=(RUNNER, CALM), energy=(0,)).score
 
 
 def test_an_anomalous_sentence_raises_who_is_calm(model):
@@ -217,20 +231,31 @@ def test_what_is_blamed_has_the_score_of_the_frame(model, change, coats, speeds,
     assert min(scores) >= 0
 
 
-def test_what_is_said_of_the_whole_picture_is_silenced_with_the_normal_object_in_it(model):
-    objects = gait((CALM, RUNNER))
+def whole_picture(objects):
+    """What is said of all that is in sight, at five decades."""
     tracks = tracks_of(objects)
     whole = replace(
         cells((60,)),
         boxes_xyxy=np.array([[0, 0, WIDTH, HEIGHT]], np.float32),
         cells=Cells(np.zeros((1, 2), np.int32), np.zeros((1, 2), np.float32), (1, 1)),
     )
-    concerned = speaks_of(whole, tracks)
-    level = np.float32([5.0])
-    part = Judged(
-        0, model.terms[0], whole, level, level, level, level, concerned, level[:, None] * concerned
-    )
-    assert guided(part, tracks, np.float32([0, -3])).level == pytest.approx(2.0)
-    assert guided(part, tracks, np.float32([0, -9])).level == 0
-    assert guided(part, tracks, np.float32([4, 0])).level == pytest.approx(5.0)
-    assert guided(part, tracks, np.float32([0, HELD])).level == pytest.approx(5.0)
+    concerned, level = speaks_of(whole, tracks), np.float32([5.0])
+    return Judged(
+        0, None, whole, level, level, level, level, concerned, level[:, None] * concerned
+    ), tracks
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ((0, -3), 2),  # it cannot be told apart from the normal object
+        ((0, -9), 0),
+        ((4, 0), 9),
+        ((4, -3), 2),
+        ((0, HELD), 5),  # who has just come has hardly been in it
+        ((HELD, HELD), 0),
+    ],
+)
+def test_what_is_said_of_the_whole_picture_moves_with_whom_words_are_about(change, left):
+    part, tracks = whole_picture(gait((CALM, RUNNER)))
+    assert guided(part, tracks, np.float32(change)).level == pytest.approx(left)

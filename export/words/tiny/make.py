@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 
 from edge.domain.boxes import Floats
 from edge.model import tokens
-from edge.model.backbone import Backbone, GoldenClips, save_backbone
+from edge.model.backbone import WEIGHTS, Backbone, GoldenClips, save_backbone
 from edge.model.text import TextEmbeddings
 from edge.model.words import GoldenWords, WordModel, WordSpec, save_words
 from export.backbones.graph import to_onnx
@@ -185,5 +185,5 @@ def _backbone(
         to_onnx(learnt.towers.image, SPEC),
         GoldenClips(clips, embeddings),
         licences=LICENCES,
-        provenance=provenance,
+        provenance={**provenance, WEIGHTS: digest(learnt.towers.image)},
     )

@@ -72,6 +72,11 @@ def test_cameras_tell_what_the_student_finds_alone(
         (["--option", "mu=1"], "METHOD.NAME=VALUE"),
         (["--option", "fedprox.mu=-1", "--methods", "fedprox"], "mu"),
         (["--participants", "99"], "12 clips"),
+        (["--public", "0"], "nothing of objects"),
+        (["--methods", "fedavg+ased"], "--public"),
+        (["--sweep", "local-epochs=0"], "--sweep"),
+        (["--sweep", "mu=1,2"], "METHOD.OPTION"),
+        (["--sweep", "fedprox.mu=1,-1", "--methods", "fedprox"], "mu"),
     ],
 )
 def test_wishes_that_cannot_be_met_are_refused(features: Path, arguments: list[str], message: str):
@@ -93,12 +98,38 @@ def test_a_broker_needs_mosquitto_and_hosts_that_do_not_lie(
 
 def test_cameras_cannot_be_dealt_where_they_calibrate(tracks: Path):
     arguments = ["--setting", "normal", "--participants", "2"]
-    with pytest.raises(ConfigError, match="cameras are the participants"):
+    with pytest.raises(ConfigError, match="whole cameras calibrate"):
         simulate(tracks, *arguments, dataset="shanghaitech-tracks")
+
+
+def test_a_table_for_each_value_of_what_is_swept(
+    features: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    few = ["--setting", "unlabelled", "--methods", "fedavg", "--seeds", "1", "--rounds", "4"]
+    few += ["--local-epochs", "1", "--judge-every", "4"]
+    assert simulate(features, *few, "--sweep", "local-epochs=1,2", "--plot", str(tmp_path)) == 0
+    assert "local-epochs=2" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.glob("*.png")] == [
+        "features-unlabelled-by-local-epochs.png"
+    ]
+    simulate(features, *few, "--sweep", "local-epochs=1,2", "--format", "json")
+    tables = json.loads(capsys.readouterr().out)["sweep"]
+    assert {n: (t["rounds"], t["local_epochs"]) for n, t in tables.items()} == {
+        "local-epochs=1": (4, 1),
+        "local-epochs=2": (2, 2),
+    }
+
+
+def test_streets_have_no_folder_and_others_need_one(features: Path):
+    with pytest.raises(ConfigError, match="--root"):
+        simulate(features, "--setting", "normal", dataset="streets")
 
 
 def test_a_privacy_budget_becomes_noise(features: Path, capsys: pytest.CaptureFixture[str]):
     few = ["--rounds", "2", "--local-epochs", "1", "--seeds", "1", "--format", "json"]
     private = ["--setting", "unlabelled", "--methods", "fedavg", "--epsilon", "8"]
     simulate(features, *few, *private)
-    assert 0.3 < json.loads(capsys.readouterr().out)["noise_multiplier"] < 3
+    noise = json.loads(capsys.readouterr().out)["noise_multiplier"]
+    assert 0.3 < noise < 3
+    simulate(features, *few, "--setting", "unlabelled", "--methods", "fvcc", "--epsilon", "8")
+    assert json.loads(capsys.readouterr().out)["noise_multiplier"] > noise  # shares cost too

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from aggregator.simulate.objects import ObjectBench, Seen
+from aggregator.simulate.scene_statistics import NO_CLASSES
 from aggregator.simulate.tracks_normal import NormalTracks
 from edge.errors import DatasetError
 from edge.scoring.normality import NearestNormal
@@ -31,7 +32,7 @@ def test_every_camera_trains_and_only_labelled_ones_are_judged(scenario: NormalT
     assert [each.name for each in problem.participants] == ["01", "02"]
     assert [len(each.videos) for each in problem.participants] == [4, 4]
     assert [camera.participant for camera in problem.bench.cameras] == ["01"]
-    assert scenario.left_out == ("camera 02: trains, but has no labelled test clip",)
+    assert scenario.left_out == ("camera 02: trains, but has no labelled test clip", NO_CLASSES)
 
 
 def test_rows_are_standardised_by_their_own_camera(scenario: NormalTracks):
@@ -86,3 +87,26 @@ def test_a_folder_whose_labels_fit_no_camera_is_refused(tracks: Path):
     (tracks / "test_frame_labels.json").write_text('{"03_0001": [0, 1]}')
     with pytest.raises(DatasetError, match="no camera has both"):
         NormalTracks.read(tracks)
+
+
+def test_a_client_has_several_cameras_and_the_server_its_clips(tracks: Path):
+    owners = {"server": ["02_003", "02_0002"], "both": ["01_000", "01_001", "01_0001", "02_000"]}
+    scenario = NormalTracks.read(tracks, owners=owners, public="server")
+    (both,) = scenario.participants
+    assert [video.name for video in both.videos] == ["01_000", "01_001", "02_000"]
+    assert {camera.participant for camera in scenario.bench.cameras} == {"both"}
+    assert [len(camera.labels) for camera in scenario.bench.cameras] == [1]
+    assert both.objects.sum() == pytest.approx(1)
+    public = scenario.public()
+    assert [(video.name, video.abnormal) for video in public.videos] == [
+        ("02_003", False),
+        ("02_0002", True),
+    ]
+    assert all(video.caption for video in public.videos)
+    assert public.widths[0] == scenario.problem(seed=0, labelled_share=0).width
+
+
+def test_each_participant_has_a_figure_of_its_own(scenario: NormalTracks):
+    models, score = nearest(scenario)
+    figures = scenario.problem(seed=0, labelled_share=0).bench.figures(models, score)
+    assert figures["auc_of/01"] == figures["auc_micro_causal"]  # it alone has labels

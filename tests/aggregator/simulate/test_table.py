@@ -5,14 +5,19 @@ import numpy as np
 import pytest
 
 from aggregator.simulate.channel import Terms
-from aggregator.simulate.plot import draw_rounds, write_plots
+from aggregator.simulate.plot import draw_rounds, write_plots, write_sweep
 from aggregator.simulate.recipes import TRACKS_CLAP
 from aggregator.simulate.run import Job, Round, Run
 from aggregator.simulate.table import as_text, rows_of
 
 
 def run(method: str, seed: int, aucs: list[float], share: float = 0.0, refused=()) -> Run:
-    rounds = [Round({"auc_micro_causal": auc}, 100.0, tuple(refused)) for auc in aucs]
+    rounds = [
+        Round(
+            number, {"auc_micro_causal": auc, "auc_of/a": auc}, 100.0, tuple(refused), {0: ("a",)}
+        )
+        for number, auc in enumerate(aucs, 1)
+    ]
     return Run(Job(method, seed, share, TRACKS_CLAP, Terms()), 13, 1000, tuple(rounds))
 
 
@@ -68,3 +73,28 @@ def test_curves_differ_where_figures_do():
     worse = rows_of("normal", [run("a", 0, [0.5, 0.55])])
     assert (draw_rounds(better, "t") != draw_rounds(worse, "t")).any()
     draw_rounds(rows_of("normal", [run("a", 0, [float("nan")])]), "one round, nothing defined")
+
+
+def test_participants_figures_and_clusters_stand_together():
+    (row,) = rows_of("normal", [run("fvcc", s, [0.5, 0.25 * s]) for s in (1, 3)])
+    content = row.as_json()
+    assert content["auc_by_participant"] == {"a": {"mean": 0.5, "sd": pytest.approx(0.5 / 2**0.5)}}
+    assert content["clusters"] == [{"0": ["a"]}, {"0": ["a"]}]
+    assert content["judged"] == [1, 2]
+    assert not any(name.startswith("auc_of") for name in content)
+
+
+def test_bytes_are_those_of_all_rounds_judged_or_not():
+    rounds = (
+        Round(5, {"auc_micro_causal": 0.5}, 500.0, ()),
+        Round(6, {"auc_micro_causal": 0.5}, 100.0, ()),
+    )
+    (row,) = rows_of("normal", [Run(Job("fedavg", 0, 0.0, TRACKS_CLAP, Terms()), 2, 10, rounds)])
+    assert row.bytes_up_per_round == 100.0
+
+
+def test_a_sweep_is_one_picture(tmp_path):
+    tables = [rows_of("normal", [run(m, 0, [auc]) for m in "ab"]) for auc in (0.5, 0.7, 0.6)]
+    path = write_sweep(tmp_path, "streets", "fvcc.num_clusters", [2, 3, 4], tables)
+    assert path.name == "streets-normal-by-fvcc.num_clusters.png"
+    assert cv2.imread(str(path)) is not None

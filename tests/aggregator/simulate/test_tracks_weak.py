@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aggregator.simulate.scene_statistics import NO_CLASSES
 from aggregator.simulate.tracks_weak import WeakTracks
 from edge.domain.segment import SCENE_SEGMENT_FRAMES
 from edge.errors import DatasetError
@@ -24,7 +25,7 @@ def test_names_and_frame_labels_say_what_is_abnormal(scenario: WeakTracks):
         "02_0001": True,  # no labels: as all such clips of the list
     }
     assert sorted(scenario.tests) == ["01_0002", "01_002", "02_002"]
-    assert scenario.left_out == ("02_0002: no frame labels",)
+    assert scenario.left_out == ("02_0002: no frame labels", NO_CLASSES)
     assert not scenario.tests["01_002"].labels.any()
 
 
@@ -63,3 +64,18 @@ def test_a_list_of_other_clips_is_refused(tracks: Path):
     (tracks / "ws_test.txt").unlink()
     with pytest.raises(DatasetError, match=r"ws_test\.txt: cannot be read"):
         WeakTracks.read(tracks)
+
+
+def test_the_servers_clips_teach_nobody_and_keep_their_labels(tracks: Path):
+    owners = {"server": ["01_001", "01_0001"], "other": ["01_000", "01_0002", "02_000"]}
+    scenario = WeakTracks.read(tracks, owners=owners, public="server")
+    problem = scenario.problem(seed=0, labelled_share=0)
+    assert [each.name for each in problem.participants] == ["other"]
+    public = {video.name: video.abnormal for video in scenario.public().videos}
+    assert public == {"01_001": False, "01_0001": True}
+    assert public.keys().isdisjoint(video.name for video in problem.participants[0].videos)
+    assert scenario.public().classes == problem.classes
+
+
+def test_without_a_server_there_are_no_public_clips(scenario: WeakTracks):
+    assert scenario.public() is None

@@ -5,8 +5,17 @@ import numpy as np
 import pytest
 
 from edge.errors import ConfigError, DatasetError
+from edge.evaluation.synthetic import write_video
+from edge.ingest.synthetic import Street, StreetOptions
 from edge.model.backbone import BackboneSpec
-from export.backbones.clips import choose, fitted, footage_clips, street_clips
+from export.backbones.clips import (
+    choose,
+    choose_ranges,
+    fitted,
+    footage_clips,
+    object_clips,
+    street_clips,
+)
 
 SPEC = BackboneSpec("any", 3, (24, 32), (0, 0, 0), (1, 1, 1), frames=4)
 
@@ -68,3 +77,14 @@ def test_footage_that_is_named_is_taken(folder: Path):
 def test_clips_are_fitted_to_the_network(folder: Path):
     shapes = fitted(SPEC, footage_clips(folder, 2, 4)).shape
     assert shapes == (2, 4, 24, 32, 3)
+
+
+def test_objects_are_cut_out_of_footage_in_which_something_moves(tmp_path: Path):
+    street = StreetOptions(width_px=160, height_px=96, fps=5.0, duration_s=12.0)
+    write_video(tmp_path / "street.mkv", Street(street), rate_hz=5.0)
+    crops = object_clips(tmp_path, 6)
+    assert 0 < len(crops) <= 6
+    assert {len(clip) for clip in crops} == {1}
+    assert all(clip[0].shape[0] < 96 and clip[0].shape[1] < 160 for clip in crops)
+    with pytest.raises(ConfigError, match="whole picture"):
+        choose_ranges(4, tmp_path, "objects")
