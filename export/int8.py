@@ -28,7 +28,7 @@ from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from edge.errors import DatasetError, ModelError
-from edge.model.runtime import CPU, RUNTIME_ERRORS
+from edge.model.runtime import CPU, HALF_BREAKS, RUNTIME_ERRORS
 
 Inputs: TypeAlias = Mapping[str, npt.NDArray[np.float32]]  # of one run, by name
 
@@ -112,7 +112,8 @@ def to_fp16(graph: bytes) -> bytes:
     """
     model = _parsed(graph)
     with _refusals():
-        return _finished(convert_float_to_float16(_parsed(graph), keep_io_types=True), model)
+        halved = convert_float_to_float16(_parsed(graph), keep_io_types=True)
+        return _finished(halved, model, half=True)
 
 
 def last_layers(graph: bytes) -> frozenset[str]:
@@ -144,11 +145,12 @@ def _outputs(graph: bytes, inputs: Iterable[Inputs]) -> npt.NDArray[np.float32]:
     return np.concatenate([session.run(None, dict(each))[0] for each in inputs])
 
 
-def _session(graph: bytes) -> ort.InferenceSession:
+def _session(graph: bytes, *, half: bool = False) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    return ort.InferenceSession(graph, options, providers=[CPU])
+    left_out = list(HALF_BREAKS) if half else []
+    return ort.InferenceSession(graph, options, providers=[CPU], disabled_optimizers=left_out)
 
 
 class _Reader:
@@ -223,12 +225,12 @@ def _prepared(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
     return prepared
 
 
-def _finished(made: onnx.ModelProto, original: onnx.ModelProto) -> bytes:
+def _finished(made: onnx.ModelProto, original: onnx.ModelProto, *, half: bool = False) -> bytes:
     """The graph as bytes, with the original's metadata, once a session has taken it."""
     del made.metadata_props[:]
     made.metadata_props.extend(original.metadata_props)
     graph = bytes(made.SerializeToString())
-    _session(graph)
+    _session(graph, half=half)
     return graph
 
 

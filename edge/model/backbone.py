@@ -140,7 +140,7 @@ class Backbone:
         self.network = network  # its weights and how it is fed: the same in every precision
         self.folder = folder
         self._path = folder / GRAPH
-        self._session = open_session(self._path)
+        self._session = open_session(self._path, half=spec.precision == "fp16")
         inputs = [(entry.name, len(entry.shape)) for entry in self._session.get_inputs()]
         outputs = [entry.name for entry in self._session.get_outputs()]
         if inputs != [(INPUT, 4 if spec.frames == 1 else 5)] or outputs != [OUTPUT]:

@@ -38,13 +38,19 @@ NEEDED_LIBRARIES = {  # ONNX Runtime lists providers that it was built with, pre
     TENSORRT: (CUDA_LIBRARY, TENSORRT_LIBRARY),
     CUDA: (CUDA_LIBRARY,),
 }
+HALF_BREAKS = ("NchwcTransformer",)
+"""Optimisers under which ONNX Runtime 1.31 dies of a transformer in 16-bit floats: no exception."""
+
 Providers: TypeAlias = Sequence[str | tuple[str, Options]]
 
 
-def open_session(path: Path, *, only: str | None = None) -> ort.InferenceSession:
+def open_session(
+    path: Path, *, only: str | None = None, half: bool = False
+) -> ort.InferenceSession:
     """Load a network onto one thread, on the fastest provider or on ``only`` this one.
 
     TensorRT runs engines that were built ahead; it never builds one here, which takes minutes.
+    ``half`` says that the network has 16-bit floats.
 
     Raises ModelError where there is no such file or it is not a complete ONNX network.
     """
@@ -52,19 +58,22 @@ def open_session(path: Path, *, only: str | None = None) -> ort.InferenceSession
         raise ModelError(f"{path}: no such file; export or download the model first")
     names = present_providers() if only is None else tuple(dict.fromkeys((only, CPU)))
     wanted = _with_engine(path, names)
-    session = session_on(path, wanted)
+    session = session_on(path, wanted, half=half)
     if only is None:
         _say_once(tuple(map(_name, wanted)), tuple(session.get_providers()))
     return session
 
 
-def session_on(path: Path, providers: Providers) -> ort.InferenceSession:
+def session_on(path: Path, providers: Providers, *, half: bool = False) -> ort.InferenceSession:
     """The same with providers, and their options, as told; raises ModelError."""
+    left_out = HALF_BREAKS if half else ()
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # the worker's own; cameras share the others
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(str(path), options, providers=list(providers))
+        return ort.InferenceSession(
+            str(path), options, providers=list(providers), disabled_optimizers=list(left_out)
+        )
     except RUNTIME_ERRORS as error:
         reason = str(error).splitlines()[0]
         raise ModelError(

@@ -206,14 +206,15 @@ def test_a_wrong_command_line_says_what_to_do(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_a_folder_made_again_in_fewer_bits_is_the_same_network(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    precision: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     floats, smaller = tmp_path / "floats", tmp_path / "smaller"
     assert main(["backbone", CLIP, "--random", "--out", str(floats)]) == 0
-    assert main(["backbone", str(floats), "--precision", "int8", "--out", str(smaller)]) == 0
+    assert main(["backbone", str(floats), "--precision", precision, "--out", str(smaller)]) == 0
     before, after = load_backbone(floats), load_backbone(smaller)
-    assert (after.spec.precision, after.network) == ("int8", before.network)
+    assert (after.spec.precision, after.network) == (precision, before.network)
     assert after.version != before.version
     for name in ("golden.safetensors", "manifest.json"):
         same = (floats / name).read_bytes() == (smaller / name).read_bytes()
@@ -222,7 +223,7 @@ def test_a_folder_made_again_in_fewer_bits_is_the_same_network(
     for source, more, code, told in (
         (floats, [], 2, "folder with weights"),
         (floats, ["--precision", "fp16", "--random"], 2, "folder with weights"),
-        (smaller, ["--precision", "fp16"], 2, "in int8 already"),
+        (smaller, ["--precision", "fp16"], 2, f"in {precision} already"),
         (floats, ["--precision", "int8", "--view", "objects"], 2, "--calibrate"),
     ):
         assert main(["backbone", str(source), *more, "--out", str(tmp_path / "no")]) == code
