@@ -301,7 +301,7 @@ def test_boxes_of_a_colour_that_is_called_normal_alarm_no_more(tmp_path: Path) -
 
 
 def film_people(path: Path, act: Anomaly) -> Path:
-    """One who does it every ten seconds; a host that is short of time sees fewer frames of it.
+    """One who does it every six seconds; a host that is short of time sees fewer frames of it.
 
     Drawn while it is watched, people would go in slow motion there.
     """
@@ -311,7 +311,7 @@ def film_people(path: Path, act: Anomaly) -> Path:
         fps=STREET_HZ,
         duration_s=150.0,
         anomalies=(act,),
-        anomalies_per_minute=6.0,
+        anomalies_per_minute=10.0,
     )
     write_video(path, Street(street), rate_hz=STREET_HZ)
     return path
