@@ -36,9 +36,9 @@ class DecodedSource(Source):
         last_s = time.monotonic()
         for packet in container.demux(stream):
             for frame in self._intact_frames(packet):
-                last_s = time.monotonic()
                 self.info = self.info or _info(stream, frame)
-                yield VideoPicture(frame, frame.time, last_s)
+                yield VideoPicture(frame, frame.time, time.monotonic())
+                last_s = time.monotonic()  # a reader that took its time is no silent stream
             if stop.is_set():
                 return
             if time.monotonic() - last_s > UNDECODABLE_S:

@@ -1,4 +1,5 @@
 import threading
+import time
 import wave
 
 import av
@@ -33,6 +34,17 @@ def test_a_camera_that_was_told_to_stop_was_not_lost(make_clip):
     stop = threading.Event()
     stop.set()
     list(Camera(make_clip(frames=3)).pictures(stop))
+
+
+def test_a_reader_that_takes_its_time_is_no_silent_camera(make_clip, monkeypatch):
+    pictures = Camera(make_clip(frames=3)).pictures(threading.Event())
+    read = [next(pictures)]
+    now_s = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    for _ in range(2):
+        now_s += 3600.0
+        read.append(next(pictures))
+    assert len(read) == 3
 
 
 def test_an_error_is_told_in_the_cameras_words_and_not_chained(make_clip, monkeypatch):
