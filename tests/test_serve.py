@@ -204,7 +204,7 @@ def test_what_the_cameras_saw_is_on_the_disk_when_it_ends(make):
     house = make(scripts={"door": [pictures(5)]})
     feed(house.host._store, 40, start=int(5 * (time.time() - 1000)))
     house.run()
-    (path,) = (house.config.data_dir / "features" / "door").iterdir()
+    (path,) = (house.config.data_dir / "features" / "door").glob("*.clip")
     stats = house.host._camera_stats("door")
     assert (stats.stored_clips, stats.stored_bytes) == (1, path.stat().st_size)
 

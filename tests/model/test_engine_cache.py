@@ -206,7 +206,7 @@ def asked(monkeypatch):
         def get_providers(self):
             return [name if isinstance(name, str) else name[0] for name in found[-1]]
 
-    def session_on(_path, providers):
+    def session_on(_path, providers, *, half=False):
         found.append(list(providers))
         return Session()
 
