@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,35 @@ def renamed(found: Labels, before: Labels, taken: Labels) -> Labels:
     fresh = np.flatnonzero(labels == NOWHERE)
     labels[fresh] = unused[: len(fresh)]
     return labels
+
+
+def labelled(
+    found: Labels, before: Labels, taken: Sequence[int], pairs: Floats, anchors: int, most: int
+) -> Labels:
+    """The label that each of K wishes for, (K,); the last ``anchors`` of them keep their own.
+
+    ``found`` (K,), ``before`` and ``taken`` as in ``renamed``; ``pairs`` (K, K) are distances.
+    Whoever was found together with anchors goes to the nearest of them. Clusters without one are
+    called as ``renamed`` does; where there would be more than ``most`` the smallest are none, and
+    theirs go to the nearest anchor of all.
+    """
+    count = len(found) - anchors
+    speak, held = found[:count], before[count:]
+    together = speak[:, None] == found[None, count:]  # (count, anchors)
+    alone = ~together.any(axis=1)
+    sizes = np.bincount(speak[alone], minlength=int(found.max()) + 1)
+    room = max(most - anchors, 0) if anchors else len(sizes)
+    founds = alone & np.isin(speak, np.argsort(-sizes, kind="stable")[:room])
+    wanted = before.copy()
+    if anchors:
+        near = np.where(together | alone[:, None], pairs[:count, count:], np.inf)
+        wanted[:count] = held[near.argmin(axis=1)]
+    if founds.any():
+        column = np.unique(speak[founds], return_inverse=True)[1]
+        former = np.where(np.isin(before[:count], held), NOWHERE, before[:count])
+        names = renamed(column, former[founds], np.asarray(taken, np.intp))
+        wanted[:count][founds] = names[column]
+    return wanted
 
 
 def kept(

@@ -11,8 +11,8 @@ import numpy as np
 
 from aggregator.clustering.geometry import Floats, Geometry, Labels, geometry, gram
 from aggregator.clustering.kmeans import membership, parted
-from aggregator.clustering.labels import Wishes, kept, renamed
-from aggregator.clustering.number import well_parted
+from aggregator.clustering.labels import Wishes, kept, labelled
+from aggregator.clustering.number import MOST, well_parted
 from aggregator.strategies.groups import Group
 from aggregator.strategies.port import Strategy
 from aggregator.strategies.roster import UNHEARD, Away, Member, Roster
@@ -28,33 +28,41 @@ class Rules:
     beta: float
     patience: int
 
+    @property
+    def most(self) -> int:
+        """Clusters that there may be."""
+        return MOST if self.num_clusters == "auto" else self.num_clusters
+
 
 def regrouped(
     updates: Sequence[WeightUpdate], roster: Roster, groups: Mapping[int, Group], rules: Rules
 ) -> Roster:
     """Everybody's place after a round with these updates, in the order of their names.
 
-    ``groups`` also has that of ``NOWHERE``: what was given to whoever is in no cluster yet.
+    ``groups`` also has that of ``NOWHERE``: what was given to whoever is in no cluster yet. A
+    cluster's silent members are stood for by one that has their model and sees what they see:
+    a cluster is there as long as somebody is in it, whoever speaks.
     """
     names = [update.participant for update in updates]
     heard = [_heard(update, roster) for update in updates]
-    before = np.array([member.label for member in heard], np.intp)
-    space = _space(updates, heard, groups, rules)
-    taken = np.array(roster.labels, np.intp)
-    silent = len(np.setdiff1d(taken, before))
-    found = _found(space, names, before, silent, rules)
-    columns = renamed(found, before, taken)  # (M,)
-    member = membership(found, len(columns))
+    absent = [Member(label, roster.objects(label), {}) for label in roster.labels_without(names)]
+    before = np.array([member.label for member in (*heard, *absent)], np.intp)
+    space = _space(updates, [*heard, *absent], groups, rules)
+    found = _found(space, names, before, rules)
+    wanted = labelled(found, before, roster.labels, space.pairs(), len(absent), rules.most)
+    columns = np.unique(wanted)  # (M,)
+    member = membership(np.searchsorted(columns, wanted), len(columns))
     terms = space.to_means(member)
+    spoke = slice(len(heard))
     labels, wishes = kept(
-        columns[found],
-        before,
+        wanted[spoke],
+        before[spoke],
         _wishes(heard),
-        space.joint(terms),
+        space.joint(terms)[spoke],
         columns,
         patience=rules.patience,
     )
-    after = _moved(heard, labels, wishes, _away(space, member, terms, columns))
+    after = _moved(heard, labels, wishes, _away(space, member, terms, columns)[spoke])
     return Roster({**roster.members, **dict(zip(names, after, strict=True))}, space.scales)
 
 
@@ -85,21 +93,23 @@ def _heard(update: WeightUpdate, roster: Roster) -> Member:
 
 def _space(
     updates: Sequence[WeightUpdate],
-    heard: Sequence[Member],
+    points: Sequence[Member],
     groups: Mapping[int, Group],
     rules: Rules,
 ) -> Geometry:
-    started, whose = np.unique([member.label for member in heard], return_inverse=True)
+    """Of those who spoke, and behind them of clusters whose model nobody has changed."""
+    started, whose = np.unique([member.label for member in points], return_inverse=True)
     starts = [groups[int(label)].model for label in started]
-    products = gram([update.delta for update in updates], starts, whose)
-    objects = [member.objects for member in heard]
+    zero = np.float32(0)
+    still = {n: np.broadcast_to(zero, array.shape) for n, array in updates[0].delta.items()}
+    deltas = [*(update.delta for update in updates), *[still] * (len(points) - len(updates))]
+    products = gram(deltas, starts, whose)
+    objects = [member.objects for member in points]
     return geometry(products, objects, alpha=rules.alpha, beta=rules.beta)
 
 
-def _found(
-    space: Geometry, names: Sequence[str], before: Labels, silent: int, rules: Rules
-) -> Labels:
-    """Clusters of those who spoke, (K,) from 0, beside ``silent`` ones of which nobody did.
+def _found(space: Geometry, names: Sequence[str], before: Labels, rules: Rules) -> Labels:
+    """Clusters of those who spoke and of what stands for the silent, (K,) from 0.
 
     Chance goes by the names, so that the same participants have the same in every round.
     """
@@ -107,8 +117,7 @@ def _found(
     random = np.random.default_rng(int.from_bytes(digest))
     if rules.num_clusters == "auto":
         return well_parted(space, random, before).labels
-    count = min(max(rules.num_clusters - silent, 1), len(space))
-    return parted(space, count, random, before).labels
+    return parted(space, min(rules.num_clusters, len(space)), random, before).labels
 
 
 def _wishes(heard: Sequence[Member]) -> Wishes:

@@ -14,7 +14,7 @@ stands for what is not known: no share, distance or label is negative.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -72,6 +72,11 @@ class Roster:
     def sizes(self) -> dict[int, int]:
         """Members of each cluster, by label."""
         return {label: len(self.names(label)) for label in self.labels}
+
+    def labels_without(self, present: Collection[str]) -> tuple[int, ...]:
+        """Of the clusters that have a member beside those ``present``."""
+        absent = self.members.keys() - set(present)
+        return tuple(sorted({self.members[name].label for name in absent}))
 
     def label(self, participant: str) -> int:
         """Its cluster's, or ``NOWHERE``."""

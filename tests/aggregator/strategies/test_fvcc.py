@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aggregator.clustering.number import MOST
 from aggregator.strategies.fvcc import FVCC, STREET
 from aggregator.strategies.port import NO_STATE, Step
 from aggregator.strategies.registry import make_strategy
@@ -290,3 +291,35 @@ def test_it_asks_of_participants_what_the_inner_strategy_does():
     assert strategy.clustering
     assert strategy.sees_updates
     assert strategy.classes == STREET
+
+
+@given(
+    seeds, st.sets(st.sampled_from(range(len(PLACES))), min_size=1), st.sampled_from(["auto", 2])
+)
+def test_whoever_speaks_the_clusters_of_the_silent_stay(seed, speakers, num_clusters):
+    strategy = FVCC(num_clusters=num_clusters)
+    first = run(strategy, heard(seed))
+    given = models(first, strategy)
+    labels = {n: c.label for c in strategy.clusters(first.model, first.state) for n in c.members}
+    updates = []
+    for each in (heard(seed + 1)[index] for index in sorted(speakers)):
+        start = given[labels[each.participant]]
+        delta = {name: MODEL[name] + each.delta[name] - start[name] for name in each.delta}
+        updates.append(replace(each, delta=delta))
+    step = run(strategy, updates, model=first.model, state=first.state)
+    assert parts(step, strategy) == parts(first, strategy)
+
+
+@settings(max_examples=5)
+@given(seeds)
+def test_clusters_do_not_pile_up_where_others_speak_in_every_round(seed):
+    kinds = np.eye(len(STREET), dtype=np.float32)
+    strategy, step = FVCC(), Step(MODEL, NO_STATE)
+    for number in range(4):
+        drawn = drawn_updates(seed + number, 2 * len(kinds), like=MODEL, scale=0.1)
+        few = [
+            replace(each, participant=f"r{number}-{index}", objects=kinds[index // 2])
+            for index, each in enumerate(drawn)
+        ]
+        step = run(strategy, few, model=step.model, state=step.state)
+        assert len(strategy.clusters(step.model, step.state)) <= MOST
