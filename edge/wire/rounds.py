@@ -184,6 +184,8 @@ class Announcement(WireModel):
 
     @model_validator(mode="after")
     def _members_are_told_once(self) -> Announcement:
+        if len({cluster.label for cluster in self.clusters}) < len(self.clusters):
+            raise ValueError("two clusters have the same label")
         members = [name for cluster in self.clusters for name in cluster.members]
         if len(members) > MAX_MEMBERS or len(set(members)) < len(members):
             raise ValueError("clusters: somebody is in two of them, or they are too many")

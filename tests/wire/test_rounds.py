@@ -68,7 +68,8 @@ settings_ = st.builds(
 
 def is_told_once(clusters) -> bool:
     members = [name for one in clusters for name in one.members]
-    return len(set(members)) == len(members)
+    labels = [one.label for one in clusters]
+    return len(set(members)) == len(members) and len(set(labels)) == len(labels)
 
 
 notices = st.lists(
@@ -218,6 +219,11 @@ def test_everybody_is_told_of_its_own_cluster_alone():
 def test_nobody_is_in_two_clusters_and_all_are_not_too_many(members):
     with pytest.raises(ValueError, match="clusters"):
         announced(clusters=(cluster(1, ("a",)), cluster(2, members)))
+
+
+def test_a_label_is_of_one_cluster():
+    with pytest.raises(ValueError, match="same label"):
+        announced(clusters=(cluster(1, ("a",)), cluster(1, ("b",))))
 
 
 @pytest.mark.parametrize("objects", [[0.5, 0.4], [1.5, -0.5], [0.0, 0.0], [float("nan")]])
