@@ -199,7 +199,8 @@ class Host:
             blob = action.work.offer.blob
             for start, end in touched_chunks(blob, action.missing.ranges):
                 chunk = read_chunk(action.work.path, start, end)
-                self.world.publish(TOPICS.blob(self.name, blob.id, start), chunk)
+                if chunk is not None:  # masked for a session that is over, and gone with it
+                    self.world.publish(TOPICS.blob(self.name, blob.id, start), chunk)
         elif isinstance(action, Listen):
             label = action.cluster
             self.chunks = {TOPICS.model_blobs if label is None else TOPICS.cluster_blobs(label)}
