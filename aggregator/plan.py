@@ -76,6 +76,8 @@ def resume(store: Store, plan: Plan, model: Weights, now_s: float) -> None:
     assert stored is not None
     before = decode_message(stored, Settings)
     _check_model(store, before, plan, model)
+    if before.classes != plan.settings.classes:
+        _forget_objects(store, running)
     if running.phase is Phase.FINISHED:
         # more rounds are wanted by now, perhaps
         store.save_round(first_round(plan, running.fingerprint, now_s, number=running.number))
@@ -92,6 +94,20 @@ def _check_model(store: Store, before: Settings, plan: Plan, model: Weights) -> 
             "model: data_dir holds a federation that learns another student: name the model that "
             "it began with, or give the new federation a data_dir of its own"
         )
+
+
+def _forget_objects(store: Store, running: Round) -> None:
+    """Shares that were said of other classes are none of these; ConfigError amid a round.
+
+    Also where clusters are given up: what was trained from a cluster's model is no difference from
+    everybody's.
+    """
+    if store.count_payloads():
+        raise ConfigError(
+            f"strategy: round {running.number} has accepted updates under other classes of "
+            "objects: configure the former strategy until that round is over"
+        )
+    store.forget_objects()
 
 
 def _masks(settings: Settings) -> object:

@@ -193,6 +193,11 @@ class Store:
             query = "INSERT OR REPLACE INTO objects VALUES (?, ?)"
             self._db.execute(query, (participant, _written(shares)))
 
+    def forget_objects(self) -> None:
+        """What everybody said of objects."""
+        with self._storage(), self._db:
+            self._db.execute("DELETE FROM objects")
+
     def objects(self) -> dict[str, Shares]:
         """By participant, what it saw last."""
         rows = self._read("SELECT participant, shares FROM objects ORDER BY 1")

@@ -132,3 +132,24 @@ def test_every_beginning_has_a_name_of_its_own(tmp_path: Path):
         begin(store, FEDAVG, PLAIN, ZERO, 0.0)
         runs |= {Rounds(store, FEDAVG, PLAIN).announcement.run for _ in range(2)}
     assert len(runs) == 2
+
+
+def of_classes(*classes: str) -> Plan:
+    return replace(PLAIN, settings=SETTINGS.model_copy(update={"classes": classes}))
+
+
+def test_shares_of_other_classes_are_forgotten(store: Store):
+    begin(store, FEDAVG, of_classes("person", "car"), ZERO, 0.0)
+    store.save_objects("a", np.array([1.0, 0.0], np.float32))
+    resume(store, of_classes("person", "car"), ZERO, 1.0)
+    assert [*store.objects()] == ["a"]
+    resume(store, of_classes("car", "person"), ZERO, 2.0)
+    assert not store.objects()
+
+
+def test_classes_do_not_change_under_updates_that_were_accepted(store: Store):
+    begin(store, FEDAVG, of_classes("person"), ZERO, 0.0)
+    accept(store, "a", of_classes("person"))
+    with pytest.raises(ConfigError, match="former strategy"):
+        resume(store, PLAIN, ZERO, 1.0)
+    resume(store, of_classes("person"), ZERO, 1.0)
