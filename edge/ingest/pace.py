@@ -6,7 +6,6 @@ import threading
 import time
 
 MAX_WAIT_S = 5.0  # a hole in the footage is not waited out
-MAX_LAG_S = 1.0  # a reader that is later than this starts a new count; before, it catches up
 
 
 class Pace:
@@ -16,16 +15,11 @@ class Pace:
         self._stop = stop
         self._origin_s: float | None = None  # monotonic time of media time 0
 
-    def wait_for(self, media_s: float) -> float:
-        """Return when the picture is due, or at once when ``stop`` is set.
-
-        When it was due, on the monotonic clock: how late a busy machine woke this thread up is
-        no property of the footage.
-        """
+    def wait_for(self, media_s: float) -> None:
+        """Return when the picture is due, or at once when ``stop`` is set."""
         now_s = time.monotonic()
         wait_s = 0.0 if self._origin_s is None else self._origin_s + media_s - now_s
-        if self._origin_s is None or not -MAX_LAG_S <= wait_s <= MAX_WAIT_S:
+        if self._origin_s is None or not 0 <= wait_s <= MAX_WAIT_S:
             self._origin_s = now_s - media_s  # first picture, a jump, or a reader that lags
-            return now_s
-        self._stop.wait(max(wait_s, 0.0))
-        return now_s + wait_s
+            return
+        self._stop.wait(wait_s)
