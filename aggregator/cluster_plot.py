@@ -10,22 +10,13 @@ import numpy as np
 from aggregator.cluster_report import ClusterReport
 from aggregator.strategies.roster import Member
 from edge.domain.weights import Shares
-from edge.evaluation.timeline import FAINT, FONT, INK, PAPER, Picture, write_picture
+from edge.evaluation.timeline import COLOURS, FAINT, FONT, INK, PAPER, Picture, write_picture
 
 __all__ = ["draw_clusters", "write_picture"]
 
 NAME_PX, BAR_PX, CELL_PX, ROW_PX, EDGE_PX = 190, 460, 64, 22, 24
 HEAD_PX = 72  # title and legend
 GAP_PX = 30  # above each cluster, for its name
-COLOURS = (  # BGR, told apart by people who see no red or green (Okabe & Ito)
-    (178, 114, 0),
-    (0, 94, 213),
-    (115, 158, 0),
-    (167, 121, 204),
-    (233, 180, 86),
-    (0, 159, 230),
-    (66, 228, 240),
-)
 REST = (170, 170, 170)  # of all classes that have no colour of their own
 NEAR = (120, 70, 10)  # a cell at the distance 0; as far as anybody is: paper
 

@@ -13,20 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.simulate.table import HEADLINE, Row, Spread
-from edge.evaluation.timeline import FAINT, FONT, INK, PAPER, Picture, write_picture
+from edge.evaluation.timeline import COLOURS, FAINT, FONT, INK, PAPER, Picture, write_picture
 
 SIZE_PX = (960, 540)  # width, height
 LEFT_PX, RIGHT_PX, EDGE_PX = 60, 260, 40  # margins; the legend stands on the right
-COLOURS = (  # BGR, told apart by people who see no red or green (Okabe & Ito)
-    (178, 114, 0),
-    (0, 94, 213),
-    (115, 158, 0),
-    (167, 121, 204),
-    (233, 180, 86),
-    (0, 159, 230),
-    (66, 228, 240),
-    (0, 0, 0),
-)
+LINES = (*COLOURS, INK)
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -96,7 +87,7 @@ def draw_curves(curves: Sequence[Curve], ticks: Sequence[str], title: str) -> Pi
         edges = (each.mean - each.sd, each.mean + each.sd)
         _band(picture, *(_points(edge, low, high, count) for edge in edges))
     for index, each in enumerate(curves):
-        colour = COLOURS[index % len(COLOURS)]
+        colour = LINES[index % len(LINES)]
         points = _points(each.mean, low, high, count)
         cv2.polylines(picture, [points], False, colour, 2, cv2.LINE_AA)
         cv2.circle(picture, tuple(points[-1].tolist()), 4, colour, -1, cv2.LINE_AA)

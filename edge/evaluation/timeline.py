@@ -18,6 +18,15 @@ MARGIN_PX = 36
 PAPER, INK, FAINT = (255, 255, 255), (60, 60, 60), (225, 225, 225)  # BGR
 ANOMALOUS, CURVE, LIMIT = (205, 205, 255), (170, 90, 20), (48, 48, 230)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
+COLOURS = (  # BGR, told apart by people who see no red or green (Okabe & Ito)
+    (178, 114, 0),
+    (0, 94, 213),
+    (115, 158, 0),
+    (167, 121, 204),
+    (233, 180, 86),
+    (0, 159, 230),
+    (66, 228, 240),
+)
 
 
 def draw_timeline(
