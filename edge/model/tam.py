@@ -25,9 +25,14 @@ class TemporalAggregation(nn.Module):
     """Z_t (B, L, width) of T backbones → H (B, L, 2 width), their mean after attention.
 
     The paper's "hidden width 1024, 8 heads" is taken as the width of queries, keys and values:
-    512 projected features become 1024, 128 for each head. As published there is neither a
-    residual nor a norm. d in Eq. 5's scale is a head's, and T + 2 the number of terms that are
-    added up: fewer where some are left out.
+    512 projected features become 1024, 128 for each head. d in Eq. 5's scale is a head's, and
+    T + 2 the number of terms that are added up: fewer where some are left out.
+
+    **A segment's own value is added to what it attends to**, as DeBERTa's layer has a residual and
+    Eq. 5 does not say. New attention is nearly the mean of the whole video: without what is its own
+    a segment hardly differs from the next, and the few hundred steps that a small training set
+    affords do not part them. (Teachers of generated streets, on training videos held back: AUC of
+    segments .65 without, .81 with.)
     """
 
     def __init__(
@@ -73,7 +78,8 @@ class TemporalAggregation(nn.Module):
             query = self._split(to_query(z))
             scores = self._scores(query, key, total - key, row) * self.scale
             mixing = torch.softmax(scores.masked_fill(unseen, float("-inf")), dim=-1)
-            attended.append(mixing @ self._split(to_value(z)))  # Eq. 5
+            value = self._split(to_value(z))
+            attended.append(mixing @ value + value)  # Eq. 5
         return torch.stack(attended).mean(dim=0).transpose(1, 2).flatten(2)
 
     def _scores(self, query: Tensor, key: Tensor, others: Tensor, row: Tensor) -> Tensor:

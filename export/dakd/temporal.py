@@ -78,7 +78,7 @@ class Convolution(Fused):
 
 
 class MultiheadAttention(Fused):
-    """Scaled dot products, no positions (Vaswani et al., NeurIPS 2017)."""
+    """Scaled dot products and a residual, no positions (Vaswani et al., NeurIPS 2017)."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__(WIDENING * width)
@@ -88,12 +88,13 @@ class MultiheadAttention(Fused):
         )
 
     def mix(self, fused: Tensor, counted: Tensor) -> Tensor:
-        """Weighted means of the values."""
+        """Weighted means of the values, and each segment's own."""
         query, key, value = (
             layer(fused).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
-        return _attended(query, key, value, counted).transpose(1, 2).flatten(2)
+        attended = _attended(query, key, value, counted) + value
+        return attended.transpose(1, 2).flatten(2)
 
 
 class Disentangled(Fused):

@@ -39,7 +39,7 @@ def gamma(i: int, j: int, k: int) -> int:
 
 
 def by_the_equations(made, clip, components) -> np.ndarray:
-    """Eqs. 2-5 of one video, T times (L, width), one scalar product at a time."""
+    """Eqs. 2-5 of one video, T times (L, width), one scalar product at a time, and the residual."""
     weights = {name: tensor.double().numpy() for name, tensor in made.state_dict().items()}
     count, length = len(clip), len(clip[0])
     d = 2 * WIDTH // HEADS
@@ -65,7 +65,7 @@ def by_the_equations(made, clip, components) -> np.ndarray:
                 if "position-to-content" in components:
                     row[j] += k[t][j, part] @ q_r[gamma(j, i, REACH), part]
             share = np.exp(row / math.sqrt(terms * d))
-            out[i, part] += share / share.sum() @ v[t][:, part] / count
+            out[i, part] += (share / share.sum() @ v[t][:, part] + v[t][i, part]) / count
     return out
 
 
