@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import av
@@ -55,8 +54,7 @@ class FileSource(DecodedSource):
                     if picture.media_s is None:
                         picture.media_s = number / ASSUMED_RATE_HZ
                     if self._paced:
-                        pace.wait_for(picture.media_s)
-                        picture.received_s = time.monotonic()
+                        picture.received_s = pace.wait_for(picture.media_s)
                     yield picture
             except av.FFmpegError as error:
                 raise self._unusable(error) from None

@@ -43,9 +43,8 @@ class ImagesSource(Source):
             bgr = np.asarray(image, np.uint8)
             height, width = bgr.shape[:2]
             self.info = self.info or SourceInfo(width, height, self._rate_hz, "images")
-            if self._paced:
-                pace.wait_for(media_s)
-            yield ImagePicture(bgr, media_s, time.monotonic())
+            due_s = pace.wait_for(media_s) if self._paced else time.monotonic()
+            yield ImagePicture(bgr, media_s, due_s)
 
     def _paths(self) -> list[Path]:
         if not self._folder.is_dir():

@@ -44,6 +44,7 @@ UPRIGHT = np.ones((15, 1), np.uint8)  # what lies between a head and its feet is
 RING = np.ones((9, 9), np.uint8)  # around a place, to compare its looks with
 LEARN_S = 2.0  # the first seconds: the background is their median, nothing is found
 LEARN_FRAMES = 15  # pictures that the median is taken of
+DUE_S = 1e-3  # before it a picture is due: camera rates divide these seconds, and times are rounded
 UPDATE_S = 0.38  # least time between two updates of what was learnt
 ADAPT_S = 10.0  # time constant with which still pixels follow the light
 FLICKER_S = 20.0  # time constant of a pixel's flip rate
@@ -88,7 +89,7 @@ class Background:
     def _learn(self, sheet: Sheet, time_s: float) -> None:
         if not self._start:
             self._start_s = time_s
-        elapsed_s = time_s - self._start_s
+        elapsed_s = time_s - self._start_s + DUE_S
         if elapsed_s >= LEARN_S * len(self._start) / LEARN_FRAMES:
             self._start.append(sheet)
         if elapsed_s >= LEARN_S and len(self._start) > 2:

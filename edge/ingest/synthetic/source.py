@@ -39,11 +39,10 @@ class SyntheticSource(Source):
         options, pace = self._street.options, Pace(stop)
         self.info = SourceInfo(options.width_px, options.height_px, options.fps, "synthetic")
         for shot in self._street.shots():
-            if self._paced:
-                pace.wait_for(shot.truth.time_s)
+            due_s = pace.wait_for(shot.truth.time_s) if self._paced else time.monotonic()
             if stop.is_set():
                 return
-            yield ShotPicture(shot, time.monotonic())
+            yield ShotPicture(shot, due_s)
 
 
 class ShotPicture(Picture):
