@@ -23,6 +23,7 @@ from tests.system.broker import MOSQUITTO, free_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300.0
+TOLD_LINES = 60  # of each log, where something fails: a broker's holds ten thousands
 CONFIG = """
 federation: street
 data_dir: data
@@ -149,7 +150,11 @@ class Federation:
             time.sleep(0.01)
 
     def logs(self) -> str:
-        return "\n".join(f"== {p.name}\n{p.read_text()}" for p in self.folder.glob("*.log"))
+        """The last lines of each."""
+        tails = {
+            p.name: p.read_text().splitlines()[-TOLD_LINES:] for p in self.folder.glob("*.log")
+        }
+        return "\n".join("\n".join([f"== {name}", *lines]) for name, lines in tails.items())
 
 
 @contextlib.contextmanager
