@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from edge.errors import ConfigError
 
 Predictions: TypeAlias = Literal["soft-labels", "video-labels"]
-Table: TypeAlias = Literal["modules", "losses", "smoothing", "attention"]
+Table: TypeAlias = Literal["method", "modules", "losses", "smoothing", "attention"]
 TABLES: tuple[Table, ...] = get_args(Table)
 """Of the ablation (``export.dakd.ablation``)."""
 

@@ -93,7 +93,7 @@ class MultiheadAttention(Fused):
             layer(fused).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
-        attended = _attended(query, key, value, counted) + value
+        attended: Tensor = _attended(query, key, value, counted) + value
         return attended.transpose(1, 2).flatten(2)
 
 

@@ -32,6 +32,7 @@ def test_the_tables_have_the_rows_of_the_paper():
         *("without min-max", "without moving average", "undistilled", "complete"),
     }
     assert len(rows("attention")) == 4 + 4 + 1
+    assert [row.name for row in rows("method")] == ["complete"]
 
 
 def test_every_row_but_the_last_differs_from_the_complete_method():
