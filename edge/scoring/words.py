@@ -14,6 +14,10 @@ a response to a centre (Eq. 9). Where we depart from the paper:
   many. What no centre reaches gets one, until nothing of the footage is left (see ``_covering``).
   An action of 0.5 % of the footage, of 3, 8, 15 normal ones and 10 centres, was as strange as one
   normal row in a thousand in 100, 100, 54 % of its rows before, and in 1 % after.
+* **Prompts are not learnt.** Four context tokens before the class names, trained on a camera's own
+  normal footage (Eqs. 4-6), do what they are trained for: the InfoNCE of footage held back falls
+  from .068 to .047, on six of six generated scenes. What they are for suffers: the AUC by words
+  falls from .777 to .764, on four of six. Nothing in normal footage tells the one from the other.
 """
 
 from __future__ import annotations
