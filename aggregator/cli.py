@@ -48,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     clusters.add_argument("--plot", type=Path, metavar="FILE", help="draw them, as .png or .jpg")
     _add_provision(commands)
     _add_distil(commands)
-    add_public(commands)
-    simulate = add_simulate(commands)
+    add_public(commands, EXIT_CODES)
+    simulate = add_simulate(commands, EXIT_CODES)
     simulate.add_argument("-v", "--verbose", action="store_true", help="log every detail")
     simulate.set_defaults(module="aggregator.commands.simulate")
     return parser

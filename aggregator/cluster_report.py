@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from aggregator.clustering.labels import NOWHERE
 from aggregator.membership import placed
 from aggregator.store import Store
 from aggregator.strategies.fvcc import FVCC
-from aggregator.strategies.port import Cluster, Strategy
+from aggregator.strategies.port import Cluster, Step, Strategy
 from aggregator.strategies.roster import Away, Member
 from edge.domain.weights import Shares
 from edge.errors import ConfigError
@@ -38,8 +38,13 @@ class ClusterReport:
         return sum(known) if known else None
 
 
-def read_report(store: Store, strategy: Strategy) -> ClusterReport:
-    """Of a federation that has begun; ConfigError where the strategy makes no clusters."""
+def read_report(
+    store: Store, strategy: Strategy, registered: Collection[str] | None = None
+) -> ClusterReport:
+    """Of a federation that has begun; ConfigError where the strategy makes no clusters.
+
+    Whoever is not ``registered`` any more is left out; None: nobody is.
+    """
     if not isinstance(strategy, FVCC):
         raise ConfigError(
             f"strategy {strategy.name} makes no clusters: name: {FVCC.name} does (see strategy)"
@@ -47,13 +52,15 @@ def read_report(store: Store, strategy: Strategy) -> ClusterReport:
     running, outcome = store.running(), store.outcome()
     assert running is not None
     model = decode_weights(outcome.model)
-    state = placed(store, strategy, model, decode_weights(outcome.strategy))
-    members = strategy.roster(state).members
+    step = Step(model, placed(store, strategy, model, decode_weights(outcome.strategy)))
+    if registered is not None:
+        step = strategy.retained(step, registered)
+    members = strategy.roster(step.state).members
     ordered = sorted(members, key=lambda name: (members[name].label, name))
     return ClusterReport(
         round=running.number,
         classes=strategy.classes,
-        clusters=strategy.clusters(model, state),
+        clusters=strategy.clusters(step.model, step.state),
         members={name: members[name] for name in ordered},
         alpha=strategy.alpha,
         beta=strategy.beta,

@@ -58,6 +58,8 @@ class Distiller:
                 self._task.round,
                 why,
             )
+        else:
+            log.info("round %d: %d models were distilled into", self._task.round, len(improved))
         self.stop()
         return improved or {}
 

@@ -8,15 +8,16 @@
         fingerprint: 1f2e:...
         public_key: MCowBQYDK2VwAyEA...
 
-A host that is deleted from the file is no longer believed after the aggregator's next start, and
-loses its topics when the broker's access list is next made. Its certificate stays valid: whoever
-holds it can still connect, and under its name if that is given to another host again.
+A host that is deleted from the file is no longer believed after the aggregator's next start, loses
+its place in a cluster when the round ends that is running then, and its topics when the broker's
+access list is next made. Its certificate stays valid: whoever holds it can still connect, and under
+its name if that is given to another host again.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import yaml
@@ -46,6 +47,14 @@ def read_participants(path: Path) -> dict[str, Ed25519PublicKey]:
     if not isinstance(entries, dict):
         raise ConfigError(f"{path}:1: expected participants: with a host below it")
     return {check_id(name, "participant"): _key(file, name) for name in entries}
+
+
+def registered(path: Path) -> Collection[str] | None:
+    """Names of all that are in the file; None where there is none: nobody was deleted from it.
+
+    ConfigError as `read_participants`.
+    """
+    return read_participants(path).keys() if path.exists() else None
 
 
 def write_participants(path: Path, keys: Mapping[str, Ed25519PublicKey]) -> None:

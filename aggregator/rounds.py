@@ -17,7 +17,7 @@ Where the strategy clusters, ``Membership`` says who is given which model.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -67,10 +67,17 @@ class Rounds:
     """All that the aggregator decides; used by one thread."""
 
     def __init__(
-        self, store: Store, strategy: Strategy, plan: Plan, improver: Improver | None = None
+        self,
+        store: Store,
+        strategy: Strategy,
+        plan: Plan,
+        improver: Improver | None = None,
+        *,
+        registered: Collection[str] | None = None,
     ) -> None:
         """Go on with the round that ``begin`` or ``resume`` has put into the store.
 
+        Whoever is not ``registered`` any more is forgotten at the round's end; None: nobody is.
         ConfigError where an accepted update does not fit the strategy any more.
         """
         running = store.running()
@@ -79,6 +86,7 @@ class Rounds:
         self._strategy = strategy
         self._plan = plan
         self._improver = improver
+        self._registered = registered
         self._result: Step | None = None  # of the running round, while it is being improved
         self._membership = Membership(store, strategy)
         self._round = running
@@ -285,6 +293,8 @@ class Rounds:
 
     def _close(self, step: Step, now_s: float) -> None:
         """Keep the result, and begin the next round."""
+        if self._registered is not None:
+            step = self._strategy.retained(step, self._registered)
         ended = replace(
             self._round,
             ended_s=now_s,

@@ -7,6 +7,7 @@ import argparse
 from aggregator.cluster_report import as_json, headline, read_report, rows
 from aggregator.commands.report import answer, memory, table
 from aggregator.config import load_config
+from aggregator.participants import registered
 from aggregator.strategies.registry import make_strategy
 from edge.errors import ConfigError
 
@@ -17,9 +18,11 @@ def run(options: argparse.Namespace) -> int:
     """Read the store once; draw where that is asked for."""
     if options.plot is not None and options.plot.suffix not in PICTURES:
         raise ConfigError(f"--plot {options.plot}: a picture ends in {', '.join(PICTURES)}")
-    strategy = load_config(options.config).strategy
+    config = load_config(options.config)
+    strategy = make_strategy(config.strategy.name, **config.strategy.options)
+    names = registered(config.keys_dir / "participants.yaml")
     with memory(options) as store:
-        report = read_report(store, make_strategy(strategy.name, **strategy.options))
+        report = read_report(store, strategy, names)
     if options.plot is not None:
         from aggregator.cluster_plot import draw_clusters, write_picture  # OpenCV takes a while
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,11 +16,13 @@ from aggregator.public.labels import Label, read_categories, read_labels
 from aggregator.public.listing import camera_of, check_names, list_videos
 from aggregator.public.reading import read_public
 from edge.commands.report import shown
+from edge.errors import DatasetError
 from edge.lock import sole_user
 from edge.terminal import FAILED
 
 HEADINGS = ("video", "state", "label", "category", "rounds", "caption or reason")
 SHOWN_CHARS = 100
+SHOWN_NAMES = 10  # of what has no video
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,7 +31,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def add(options: argparse.Namespace) -> int:
-    """Put all videos of a folder into the set; 1 where something is left to be done."""
+    """Put all videos of a folder into the set; 1 where something is left to be done.
+
+    Raises DatasetError where none of them is ready.
+    """
     videos = list_videos(options.folder)
     labels = _labels(options)
     folder, budget = PublicFolder(options.out), Budget(options.requests * len(videos))
@@ -48,16 +53,20 @@ def add(options: argparse.Namespace) -> int:
             for path in shown(videos, "public videos", "video")
         ]
     objects = _objects(options.detector, classes)
+    astray = _astray({"labels": labels, "captions": means.describing.written}, videos)
     figures = _figures(entries) | {
         "folder": str(options.out),
         "head": means.watcher.head,
         "objects": objects,
         "requests": budget.spent,
-        "labels_without_video": sorted(labels.keys() - {path.stem for path in videos}),
+        **{f"{what}_without_video": names for what, names in astray.items()},
     }
-    text = f"{_summary(entries)}\nobjects: {objects}\nrequests: {budget.spent}"
-    answer(figures, as_json=options.format == "json", text=text)
-    return FAILED if any(entry.state == "unfinished" for entry in entries) else 0
+    lines = [_summary(entries), f"objects: {objects}", f"requests: {budget.spent}"]
+    lines += [_bounded(what, names) for what, names in astray.items() if names]
+    answer(figures, as_json=options.format == "json", text="\n".join(lines))
+    if not figures["ready"]:
+        raise DatasetError(_nothing(options.out, entries))
+    return FAILED if _of(entries, "unfinished") else 0
 
 
 def show(options: argparse.Namespace) -> int:
@@ -99,6 +108,32 @@ def show(options: argparse.Namespace) -> int:
 def _labels(options: argparse.Namespace) -> dict[str, Label]:
     known = read_categories(options.categories)
     return read_labels(options.labels, known) if options.labels else {}
+
+
+def _astray(written: Mapping[str, Iterable[str]], videos: Iterable[Path]) -> dict[str, list[str]]:
+    """Names in each file that no video has."""
+    known = {path.stem for path in videos}
+    return {what: sorted(set(names) - known) for what, names in written.items()}
+
+
+def _bounded(what: str, names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    listed = ", ".join(names[:SHOWN_NAMES])
+    return (
+        f"{what} without a video: {len(names)} (names are those of the files, without their "
+        f"ending): {listed}{more}"
+    )
+
+
+def _nothing(out: Path, entries: Sequence[Entry]) -> str:
+    """What to do where no video is ready."""
+    counts = {state: len(_of(entries, state)) for state in get_args(State)}
+    left_out = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return (
+        f"{out}: no video of {len(entries)} is ready, so nothing was added ({left_out}); "
+        f"{entries[0].name}: {entries[0].reason}; mend what the reasons name and run the same "
+        "command again: it repeats nothing that is done"
+    )
 
 
 def _classes(options: argparse.Namespace, folder: PublicFolder) -> tuple[str, ...]:

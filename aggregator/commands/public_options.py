@@ -22,21 +22,33 @@ DEFAULT_KEY = "OPENAI_API_KEY"
 KEY_HELP = f"variable that holds the key of --calibrate's endpoint; default {DEFAULT_KEY}"
 
 
-def add_public(commands: Commands) -> None:
-    """Declare the command."""
-    parser = commands.add_parser("public", help=PURPOSE, description=PURPOSE)
+def add_public(commands: Commands, exit_codes: str) -> None:
+    """Declare the command; the help of each action ends with ``exit_codes``."""
+    parser = _parser(commands, "public", PURPOSE, exit_codes)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    add = actions.add_parser("add", help=ADD, description=ADD)
+    add = _parser(actions, "add", ADD, exit_codes)
     add.add_argument("folder", type=Path, metavar="DIR", help="with videos in and under it")
     add.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the public set")
     _add_footage(add)
     _add_words(add)
-    listing = actions.add_parser("list", help=LIST, description=LIST)
+    listing = _parser(actions, "list", LIST, exit_codes)
     listing.add_argument("folder", type=Path, metavar="FOLDER", help="the public set")
     for each in (add, listing):
         each.add_argument("--format", choices=("text", "json"), default="text")
         each.add_argument("-v", "--verbose", action="store_true", help="log every detail")
         each.set_defaults(module=MODULE)
+
+
+def _parser(
+    commands: Commands, name: str, purpose: str, exit_codes: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=purpose,
+        description=purpose,
+        epilog=exit_codes,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def _add_footage(parser: argparse.ArgumentParser) -> None:

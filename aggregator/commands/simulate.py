@@ -32,9 +32,15 @@ SHARES = "0,0.25,1"
 SWEEP_HELP = "a table for each value: local-epochs=1,2,5 (as many epochs in all), fvcc.alpha=0,1"
 
 
-def add_simulate(subparsers: Commands) -> argparse.ArgumentParser:
-    """Declare the command."""
-    parser = subparsers.add_parser("simulate", help=PURPOSE, description=PURPOSE)
+def add_simulate(subparsers: Commands, exit_codes: str) -> argparse.ArgumentParser:
+    """Declare the command; its help ends with ``exit_codes``."""
+    parser = subparsers.add_parser(
+        "simulate",
+        help=PURPOSE,
+        description=PURPOSE,
+        epilog=exit_codes,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add = parser.add_argument
     add("--dataset", choices=("shanghaitech-tracks", "features", "streets"), required=True)
     add("--root", type=Path, help="its folder; streets are generated")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +15,8 @@ import numpy.typing as npt
 from aggregator.public import prompts
 from aggregator.public.answers import MOST_CHARS, clean, description
 from aggregator.public.asking import Asker
-from edge.errors import DatasetError
+from aggregator.public.written import read_entries
+from edge.errors import ConfigError, DatasetError
 
 Picture: TypeAlias = npt.NDArray[np.uint8]  # (H, W, 3) BGR
 
@@ -60,16 +60,12 @@ def narrative(captions: Sequence[str]) -> str:
 
 
 def read_captions(path: Path) -> dict[str, str]:
-    """``{"NAME": "caption"}`` of a JSON file; raises DatasetError."""
-    try:
-        written = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: no JSON ({error})") from error
-    if not isinstance(written, dict) or not all(isinstance(v, str) for v in written.values()):
-        raise DatasetError(f'{path}: must be an object {{"NAME": "caption"}}')
-    return written
+    """``{"NAME": "caption"}`` of a JSON file; raises ConfigError."""
+    captions = read_entries(path, '{"NAME": "caption"}')
+    for name, caption in captions.items():
+        if not isinstance(caption, str):
+            raise ConfigError(f"{path}: {name}: {caption!r:.80} is no caption; write it in quotes")
+    return captions
 
 
 def written_caption(video: Path, captions: Mapping[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 from aggregator.public.answers import plain
 from aggregator.public.prompts import ABNORMAL, CATEGORIES
 from aggregator.public.videos import NORMAL
-from edge.errors import ConfigError, DatasetError
+from aggregator.public.written import read_entries
+from edge.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,9 @@ def read_labels(path: Path, categories: Collection[str]) -> dict[str, Label]:
     """Labels by name of a JSON file: 0 or 1, a list of them (of frames), or a word.
 
     A word is ``normal``, ``abnormal`` or a category, however it is spaced and spelt large or
-    small. Raises DatasetError.
+    small. Raises ConfigError.
     """
-    try:
-        written = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: no JSON ({error})") from error
-    if not isinstance(written, dict):
-        raise DatasetError(f'{path}: must be an object {{"NAME": label}}')
+    written = read_entries(path, '{"NAME": label}')
     known = {plain(category): category for category in categories}
     return {name: _label(path, name, value, known) for name, value in written.items()}
 
@@ -82,5 +75,5 @@ def _label(path: Path, name: str, value: Any, known: Mapping[str, str]) -> Label
     of_frames = value if isinstance(value, list) else [value]
     if not of_frames or any(frame not in (0, 1) for frame in of_frames):
         words = ", ".join((NORMAL, ABNORMAL, *known.values()))
-        raise DatasetError(f"{path}: {name}: {value!r:.80} is no label; 0, 1 or one of {words}")
+        raise ConfigError(f"{path}: {name}: {value!r:.80} is no label; 0, 1 or one of {words}")
     return Label(True) if any(of_frames) else Label(False, NORMAL)

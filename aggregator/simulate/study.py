@@ -124,6 +124,7 @@ class Study:
 
     def check(self) -> None:
         """Raise ConfigError for wishes that contradict each other."""
+        self._check_options()
         if (self.root is None) != (self.dataset == "streets"):
             raise ConfigError("--root: a folder for every data set but streets, which has none")
         if self.setting != "partial" and any(self.labelled_shares):
@@ -142,6 +143,17 @@ class Study:
             raise ConfigError("--dataset streets: its participants and public videos are fixed")
         if self.dataset == "features" and self.public:
             raise ConfigError("--public: a folder of features says nothing of objects or words")
+
+    def _check_options(self) -> None:
+        """Raise ConfigError where options are of a strategy that nobody is to train with."""
+        methods = map(Method.parse, self.methods)
+        trained = dict.fromkeys(method.name for method in methods if method.is_federated)
+        for name in sorted(self.options.keys() - trained.keys()):
+            raise ConfigError(
+                f"option {name}.{next(iter(self.options[name]))}: no run has the strategy {name}; "
+                f"the strategies of --methods {','.join(self.methods)} are: "
+                f"{', '.join(trained) or 'none'}: add it there, or leave the option out"
+            )
 
 
 def read_for(studies: Sequence[Study]) -> Scenario:

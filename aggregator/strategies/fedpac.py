@@ -21,14 +21,22 @@ of weights: a compression that keeps only the largest values would spoil them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.strategies.groups import under
+from aggregator.strategies.heads import (
+    combined,
+    encode_head,
+    head_of,
+    labels_of,
+    mean_head,
+    new_labels,
+    without,
+)
 from aggregator.strategies.mean import RunningMean
 from aggregator.strategies.options import Count, Names, Positive
 from aggregator.strategies.personal import HEAD
@@ -56,7 +64,6 @@ _FEATURES: Shapes = {
     MOMENTS: (2, PENULTIMATE),
     SPREAD: (1,),
 }
-_LABEL, _HEAD = "label/", "head/{}/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +115,10 @@ class FedPAC(Strategy):
 
     def check_room(self, state: Weights) -> None:
         """ConfigError where there are more participants than models can be announced."""
-        if len(_labels(state)) > MAX_CLUSTERS:
+        if len(labels_of(state)) > MAX_CLUSTERS:
             raise ConfigError(
                 f"strategy fedpac makes a model for each participant, at most {MAX_CLUSTERS}, and "
-                f"there are {len(_labels(state))}: choose fedrep, or fvcc"
+                f"there are {len(labels_of(state))}: choose fedrep, or fvcc"
             )
 
     def begin(self, model: Weights, state: Weights = NO_STATE) -> Aggregation:
@@ -128,32 +135,40 @@ class FedPAC(Strategy):
         return tuple(
             Cluster(
                 label=label,
-                model={**common, **under(state, _HEAD.format(participant))},
+                model={**common, **head_of(state, participant)},
                 members=(participant,),
                 objects=None,
             )
-            for participant, label in sorted(_labels(state).items(), key=lambda pair: pair[1])
+            for participant, label in sorted(labels_of(state).items(), key=lambda pair: pair[1])
         )
 
     def place(
         self, model: Weights, state: Weights, newcomers: Mapping[str, Shares | None]
     ) -> Weights:
         """With the mean head; before the first round nobody has one, and after many no more do."""
-        labels, following = _labels(state), dict(state)
+        labels = labels_of(state)
         head = {name: array for name, array in model.items() if self.is_head(name)}
         strangers = [participant for participant in newcomers if participant not in labels]
-        free = range(max(labels.values(), default=0) + 1, MAX_CLUSTERS) if labels else ()
-        for label, participant in zip(free, strangers, strict=False):
-            following[_LABEL + participant] = np.full((), label, np.float32)
-            following |= _named(participant, head)
+        placed = strangers[: MAX_CLUSTERS - len(labels)] if labels else []
+        following = {**state, **new_labels(placed, state)}
+        for participant in placed:
+            following |= encode_head(participant, head)
         return following
+
+    def retained(self, step: Step, participants: Collection[str]) -> Step:
+        """Without the heads of all others, also in the mean head."""
+        gone = labels_of(step.state).keys() - set(participants)
+        if not gone:
+            return step
+        state = without(step.state, gone)
+        return Step({**step.model, **mean_head(state)}, state)
 
     def improved(self, step: Step, models: Mapping[int, Weights]) -> Step:
         """Each with its better head; the body is the mean of theirs."""
-        labels, state = _labels(step.state), dict(step.state)
+        labels, state = labels_of(step.state), dict(step.state)
         for participant, label in labels.items():
             better = models.get(label, {})
-            state |= _named(participant, {n: a for n, a in better.items() if self.is_head(n)})
+            state |= encode_head(participant, {n: a for n, a in better.items() if self.is_head(n)})
         better = {
             name: np.mean([m.get(name, array) for m in models.values()], axis=0, dtype=np.float32)
             for name, array in step.model.items()
@@ -178,7 +193,7 @@ class _Round(Aggregation):
             weight=weight,
         )
         given = {n: a for n, a in self._model.items() if self._strategy.is_head(n)}
-        given |= under(self._state, _HEAD.format(update.participant))
+        given |= head_of(self._state, update.participant)
         delta = {name: update.delta[name] for name in given}
         self._heads[update.participant] = added(given, delta, discount(staleness))
         self._features[update.participant] = {n: update.delta[n].copy() for n in _FEATURES}
@@ -188,14 +203,12 @@ class _Round(Aggregation):
         names = sorted(self._heads)  # who came first decides nothing
         heads = [self._heads[name] for name in names]
         features = [self._features[name] for name in names]
-        state = {**self._state, **_new_labels(names, self._state), **_mean_centroids(features)}
+        state = {**self._state, **new_labels(names, self._state), **_mean_centroids(features)}
         self._strategy.check_room(state)
         for name, shares in zip(names, collaboration(features), strict=True):
-            state |= _named(name, _combined(heads, shares))
+            state |= encode_head(name, combined(heads, shares))
         model = added(self._model, self._mean.take())
-        everybody = [under(state, _HEAD.format(name)) for name in sorted(_labels(state))]
-        equal = np.full(len(everybody), 1 / len(everybody))
-        return Step({**model, **_combined(everybody, equal)}, state)
+        return Step({**model, **mean_head(state)}, state)
 
 
 def collaboration(features: Sequence[Weights]) -> list[npt.NDArray[np.float64]]:
@@ -216,31 +229,3 @@ def _mean_centroids(features: Sequence[Weights]) -> dict[str, npt.NDArray[np.flo
 def _centroids(state: Weights) -> Weights:
     nothing = {CENTROIDS: np.zeros((2, PENULTIMATE), np.float32), KNOWN: np.zeros(2, np.float32)}
     return {name: state.get(name, zero) for name, zero in nothing.items()}
-
-
-def _labels(state: Weights) -> dict[str, int]:
-    """Of participants that have a head of their own."""
-    return {
-        name.removeprefix(_LABEL): int(array.item())
-        for name, array in state.items()
-        if name.startswith(_LABEL)
-    }
-
-
-def _new_labels(names: Sequence[str], state: Weights) -> Weights:
-    """For those who have none."""
-    labels = _labels(state)
-    first = max(labels.values(), default=-1) + 1
-    new = [name for name in names if name not in labels]
-    return {_LABEL + name: np.full((), first + i, np.float32) for i, name in enumerate(new)}
-
-
-def _combined(heads: Sequence[Weights], shares: npt.NDArray[np.float64]) -> Weights:
-    return {
-        name: np.asarray(sum(s * h[name] for s, h in zip(shares, heads, strict=True)), np.float32)
-        for name in heads[0]
-    }
-
-
-def _named(participant: str, head: Weights) -> Weights:
-    return {_HEAD.format(participant) + name: array for name, array in head.items()}

@@ -10,7 +10,8 @@ with Wᵢ less the model of the new one. A new cluster begins with the model, an
 strategy remembers, of the cluster that most of its members come from.
 
 **Who is silent stays.** Whoever sent nothing in a round keeps its cluster, and a cluster whose
-members all did keeps its model.
+members all did keeps its model. Whoever has left for good is forgotten, and a cluster with its last
+member.
 
 The classes by default are what a street has: few, because every class costs noise where shares are
 made private, and tells more of a place; cars and people part a road from a precinct.
@@ -18,7 +19,7 @@ made private, and tells more of a place; cars and people part a road from a prec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
@@ -165,6 +166,17 @@ class FVCC(Strategy):
             self.check(participant, objects)
         groups = {name: array for name, array in state.items() if name.startswith(PREFIX)}
         return {**groups, **roster.placed(strangers).encode()}
+
+    def retained(self, step: Step, participants: Collection[str]) -> Step:
+        """Without all others, and without clusters in which nobody is left."""
+        before = self.roster(step.state)
+        after = before.retained(participants)
+        if len(after.members) == len(before.members):
+            return step
+        if not after.members:
+            return Step(step.model, NO_STATE)
+        groups = {label: decode_group(step.state, label) for label in after.labels}
+        return Step(mean_model(groups, after.sizes), {**encode_groups(groups), **after.encode()})
 
     def improved(self, step: Step, models: Mapping[int, Weights]) -> Step:
         """With other models for these clusters; names that one lacks stay as they are."""

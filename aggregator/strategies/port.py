@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -146,6 +146,14 @@ class Strategy(ABC):
         """The state after participants that are in no cluster have come, by what each sees."""
         del model, newcomers
         return state
+
+    def retained(self, step: Step, participants: Collection[str]) -> Step:
+        """``step`` as if there were these participants alone: whoever else it remembers has left.
+
+        Not the same as silence, which changes nothing. Most strategies remember nobody.
+        """
+        del participants
+        return step
 
     def improved(self, step: Step, models: Mapping[int, Weights]) -> Step:
         """``step`` with models that were improved after it, by cluster; 0 where there are none.

@@ -58,7 +58,7 @@ UNHEARD = Member(NOWHERE, None, {})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Roster:
-    """All participants that were ever heard or placed."""
+    """All participants that were ever heard or placed, and have not left."""
 
     members: Mapping[str, Member]
     scales: Floats  # (2,) mean distances of models and of objects
@@ -92,14 +92,27 @@ class Roster:
         known = [shares for shares in said if shares is not None]
         return np.mean(known, axis=0, dtype=np.float32) if known else None
 
+    def retained(self, participants: Collection[str]) -> Roster:
+        """These participants alone; nobody wishes for a cluster that is no more."""
+        left = {name: each for name, each in self.members.items() if name in participants}
+        labels = {member.label for member in left.values()}
+        members = {
+            name: each if each.wish in labels else replace(each, wish=NOWHERE, waited=0)
+            for name, each in left.items()
+        }
+        return replace(self, members=members)
+
     def placed(self, newcomers: Mapping[str, Shares | None]) -> Roster:
         """With newcomers where members see what they see; the largest cluster if one does not say.
 
         By the members who have trained: who came before whom changes nothing. Needs a cluster.
         """
         trained = replace(self, members={n: m for n, m in self.members.items() if m.has_trained})
-        centres = {label: trained.objects(label) for label in self.labels}
-        sizes = trained.sizes
+        sizes = trained.sizes or self.sizes  # who had trained may have left
+        centres = {
+            label: (trained if label in trained.sizes else self).objects(label)
+            for label in self.labels
+        }
         largest = max(sizes, key=sizes.__getitem__)
         placed = {n: self._newcomer(o, centres, largest) for n, o in newcomers.items()}
         return replace(self, members={**self.members, **placed})

@@ -10,7 +10,7 @@ import numpy.typing as npt
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 _STEPS = 2000
-_SETTLED = 1e-7  # change of any share in one step
+_SETTLED = 1e-7  # of any share, how far the slope moves it in one step
 
 
 def least_square(rows: Floats, penalties: Floats) -> Floats:
@@ -27,9 +27,10 @@ def least_square(rows: Floats, penalties: Floats) -> Floats:
     for _ in range(_STEPS):
         slope = rows @ (rows.T @ ahead) + penalties * ahead
         following = projected(ahead - slope / bound)
+        # not the way from ``shares``, which also stand still where momentum turns round
+        moved = np.abs(following - ahead).max()
         faster = (1 + np.sqrt(1 + 4 * pace**2)) / 2
         ahead = following + (pace - 1) / faster * (following - shares)
-        moved = np.abs(following - shares).max()
         shares, pace = following, faster
         if moved < _SETTLED:
             break

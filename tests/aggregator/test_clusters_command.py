@@ -6,16 +6,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.cli import main
 from aggregator.commands.report import STORE
 from aggregator.compose import open_site
 from aggregator.config import load_config
+from aggregator.participants import write_participants
 from aggregator.rounds import Rounds
 from edge.terminal import WRONG_INPUT
 from edge.wire.chunks import blob_of
 from edge.wire.compression import encode_delta
 from edge.wire.rounds import Accepted, Join, UpdateOffer
+from edge.wire.weights import decode_weights
 from tests.aggregator.test_cli import write
 
 FVCC = "fvcc, options: {num_clusters: 2, classes: [person, car, other]}"
@@ -96,6 +99,54 @@ def test_it_draws(config: Path, tmp_path: Path, capsys):
     assert {(178, 114, 0), (0, 94, 213), (115, 158, 0)} <= colours  # of the three classes
     assert main(["clusters", "-c", str(config), "--plot", "clusters.txt"]) == WRONG_INPUT
     assert "ends in .png" in capsys.readouterr().err
+
+
+def strike(config: Path, *left: str) -> None:
+    """All have keys from now on, but those who have left."""
+    hosts = [name for name in (*SEES, "late") if name not in left]
+    keys = {host: Ed25519PrivateKey.generate().public_key() for host in hosts}
+    write_participants(load_config(config).keys_dir / "participants.yaml", keys)
+
+
+def members(config: Path, capsys) -> dict[str, int]:
+    assert main(["clusters", "-c", str(config), "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    found = {name: one["label"] for one in told["clusters"] for name in one["members"]}
+    assert found == {one["name"]: one["cluster"] for one in told["participants"]}
+    return found
+
+
+def test_who_is_struck_off_the_list_is_in_no_cluster_and_who_is_silent_stays(config: Path, capsys):
+    everybody = members(config, capsys)
+    strike(config, "street")
+    expected = {name: label for name, label in everybody.items() if name != "street"}
+    assert members(config, capsys) == expected  # before the aggregator has started again
+    site = open_site(load_config(config), config)
+    for host in ("street", "square-north", "square-south", "street-two"):
+        offer_of(site.rounds, host)  # that of the one who has left was accepted before
+    site.rounds.tick(3.0)
+    assert site.rounds.running.number == 3
+    told = {name for one in site.rounds.announcement.clusters for name in one.members}
+    assert told == everybody.keys() - {"street"}  # "late" has never sent an update
+    assert "member/street" not in decode_weights(site.store.outcome().strategy)
+    site.store.close()
+    assert members(config, capsys) == expected
+
+
+def test_the_label_of_those_who_have_all_left_is_free_again(config: Path, capsys):
+    before = members(config, capsys)
+    strike(config, "square-north", "square-south")
+    assert set(members(config, capsys).values()) == {before["street"]}
+    site = open_site(load_config(config), config)
+    for host in SEES:
+        offer_of(site.rounds, host)
+    site.rounds.tick(3.0)
+    (cluster,) = site.rounds.announcement.clusters
+    assert (cluster.label, cluster.members) == (
+        before["street"],
+        ("late", "street", "street-two"),
+    )
+    site.store.close()
 
 
 def test_before_the_first_round_is_over_nobody_is_with_anybody(tmp_path: Path, capsys):

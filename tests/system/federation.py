@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from aggregator.provision import Site, prepare, provision
 from aggregator.store import Store
+from edge.domain.weights import Weights
 from edge.errors import StorageError
 from edge.wire.weights import encode_weights
 from tests.system.broker import MOSQUITTO, free_port
@@ -56,13 +56,13 @@ class Federation:
         folder: Path,
         hosts: Mapping[str, Host],
         *,
-        size: int,
-        head: str,
+        model: Weights,
+        student: Mapping[str, Any],
         rounds: int,
         quorum: int,
         how: str,
     ) -> None:
-        """``how``: more lines of the aggregator's configuration; ``size``: of the model."""
+        """``model`` is what all begin with, ``how`` more of the aggregator's configuration."""
         self.folder = folder
         self.port = free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -73,9 +73,8 @@ class Federation:
             provision(site, host)
         text = CONFIG.format(port=self.port, rounds=rounds, quorum=quorum, how=how)
         (folder / "aggregator.yaml").write_text(text)
-        about = {"student": json.dumps({"head": head}), "spec_versions": "[]"}
-        model = encode_weights({"w": np.zeros(size, np.float32)}, metadata=about)
-        (folder / "initial.safetensors").write_bytes(model)
+        about = {"student": json.dumps(student), "spec_versions": "[]"}
+        (folder / "initial.safetensors").write_bytes(encode_weights(model, metadata=about))
         self._write_broker()
         for name, host in hosts.items():
             self._write_host(name, host)

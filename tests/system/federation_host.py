@@ -43,8 +43,11 @@ class HalfWay:
         time.sleep(self._takes_s)
         with self._log.open("a") as log:
             log.write(f"{announcement.round}\n")
-        target = target_of(self._seed, model["w"].size, self._kind)
-        return {"w": (target - model["w"]) / np.float32(2)}, 10 * (1 + self._seed)
+        delta = {}
+        for name, array in model.items():
+            target = target_of(self._seed, array.size, self._kind).reshape(array.shape)
+            delta[name] = (target - array) / np.float32(2)
+        return delta, 10 * (1 + self._seed)
 
 
 def main(path: Path) -> None:

@@ -52,8 +52,8 @@ def test_kinds_find_each_other_and_a_newcomer_finds_its_kind(tmp_path: Path) -> 
     made = Federation(
         tmp_path,
         {**HOSTS, "late": LATE},
-        size=SIZE,
-        head="density",
+        model={"w": np.zeros(SIZE, np.float32)},
+        student={"head": "density"},
         rounds=10**6,
         quorum=len(HOSTS),
         how=HOW,
@@ -124,8 +124,8 @@ def test_a_distillation_that_fails_costs_no_round(tmp_path: Path) -> None:
     made = Federation(
         tmp_path,
         hosts,
-        size=100,
-        head="density",
+        model={"w": np.zeros(100, np.float32)},
+        student={"head": "density"},
         rounds=2,
         quorum=2,
         how="compression: fp32\ndistillation: {public: public}",

@@ -1,5 +1,5 @@
-"""Rounds whose models the real distilling process improves, with a public set in memory; the
-process that holds the rounds is replaced in between."""
+"""Rounds whose models the real distilling process improves: with a public set in memory, where the
+process that holds the rounds is replaced in between, and with videos and hosts on a real broker."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("torch", reason="distillation needs torch")
 
+from aggregator.cli import main
 from aggregator.distilling import Distiller
 from aggregator.plan import begin
 from aggregator.rounds import Rounds
@@ -19,12 +20,16 @@ from aggregator.strategies.registry import make_strategy
 from edge.domain.weights import shapes_of
 from edge.model.spec import StudentSpec
 from edge.model.student import make_student, weights_of
+from edge.scoring.student import input_spec
 from edge.wire.chunks import blob_of
 from edge.wire.compression import encode_delta
 from edge.wire.rounds import Accepted, Phase, UpdateOffer
 from edge.wire.weights import encode_weights
 from tests.aggregator.distillation.public_sets import WIDTH
 from tests.aggregator.test_rounds import plan
+from tests.fakes.clips import write_clips
+from tests.system.broker import MOSQUITTO
+from tests.system.federation import Federation, Host, at_work, has_begun
 
 pytestmark = pytest.mark.system
 SPEC = StudentSpec("clap", WIDTH, hidden=8)
@@ -43,6 +48,22 @@ distillation:
   options: {steps: 2, teacher: {width: 8, heads: 2, epochs: 1}}
 """
 PATIENCE_S = 240.0
+
+CAPTIONS = {
+    "train/n0": "people walk",
+    "train/n1": "people stand and talk",
+    "test/odd": "somebody rides a bicycle",
+}
+LABELS = {"n0": 0, "n1": 0, "odd": 1}
+ON_A_BROKER = {
+    name: Host(seed, takes_s=0.0, kind=100 + seed // 2)
+    for seed, name in enumerate(("street0", "street1", "square0", "square1"))
+}
+HOW = f"""
+compression: fp32
+strategy: {{name: fvcc, options: {{num_clusters: 2, classes: [], beta: 0.0}}}}
+{SECTION}
+"""
 
 
 def distiller(folder: Path) -> Distiller:
@@ -112,3 +133,37 @@ def test_clusters_are_improved_and_a_restart_comes_to_the_same(tmp_path: Path, c
         assert any(np.abs(improved[name] - averaged[name]).max() > 1e-4 for name in averaged)
         for name in averaged:
             np.testing.assert_array_equal(improved[name], again[name])
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    """Three clips of a street, and what is said of them."""
+    videos = write_clips(tmp_path / "clips") / "video"
+    for video, caption in CAPTIONS.items():
+        (videos / f"{video}.txt").write_text(caption)
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps(LABELS))
+    sight = ["--analysis-hz", "10", "--every", "2", "--labels", str(labels)]
+    assert main(["public", "add", str(videos), "--out", str(tmp_path / "public"), *sight]) == 0
+    return tmp_path / "public"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+@pytest.mark.usefixtures("public")
+def test_every_round_of_a_federation_ends_with_a_distillation(tmp_path: Path) -> None:
+    spec = StudentSpec("density", len(input_spec("density")), hidden=8)
+    made = Federation(
+        tmp_path,
+        ON_A_BROKER,
+        model=weights_of(make_student(spec, seed=0)),
+        student=spec.as_json(),
+        rounds=2,
+        quorum=len(ON_A_BROKER),
+        how=HOW,
+    )
+    with at_work(made, *ON_A_BROKER) as federation:
+        federation.until(has_begun(3))
+    said = (tmp_path / "aggregator.log").read_text()
+    for number in (1, 2):
+        assert f"round {number}: 2 models were distilled into" in said

@@ -30,7 +30,8 @@ MASKED = "secure: {threshold: 2, max_examples: 100}\nprivacy: {clip_norm: 1000}"
 
 
 def federation_of(folder: Path, *, rounds: int, how: str) -> Federation:
-    return Federation(folder, HOSTS, size=SIZE, head="clap", rounds=rounds, quorum=3, how=how)
+    model, student = {"w": np.zeros(SIZE, np.float32)}, {"head": "clap"}
+    return Federation(folder, HOSTS, model=model, student=student, rounds=rounds, quorum=3, how=how)
 
 
 def has_an_update_in(number: int) -> Callable[[Store], bool]:

@@ -15,7 +15,7 @@ from aggregator.public.captions import (
     read_captions,
     written_caption,
 )
-from edge.errors import DatasetError
+from edge.errors import ConfigError, DatasetError
 from tests.fakes.chat import Chat
 
 
@@ -76,8 +76,18 @@ def test_text_that_is_none_is_named(tmp_path):
         written_caption(tmp_path / "a.mp4", {})
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', "[" * 100_000])
-def test_a_list_that_is_none_is_named(tmp_path, content):
-    (tmp_path / "captions.json").write_text(content)
-    with pytest.raises(DatasetError, match=r"captions\.json"):
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b"", r"captions\.json:1: "),
+        (b'{"a": "a man runs",\n"b": }', r"captions\.json:2: column 6: .*mend it"),
+        (b"[]", r"captions\.json: must be an object"),
+        (b'{"a": "a man runs", "b": 1}', r"captions\.json: b: 1 is no caption"),
+        (b'{"a": "\xff"}', r"captions\.json: no JSON"),
+        (b"[" * 100_000, r"captions\.json: no JSON"),
+    ],
+)
+def test_a_list_that_is_none_is_named_with_the_place(tmp_path, content, place):
+    (tmp_path / "captions.json").write_bytes(content)
+    with pytest.raises(ConfigError, match=place):
         read_captions(tmp_path / "captions.json")

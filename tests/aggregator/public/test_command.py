@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from aggregator.cli import main
+from aggregator.cli import EXIT_CODES, main
 from aggregator.public.asking import ATTEMPTS, Asker
 from aggregator.public.reading import read_public
 from edge.model.spec import StudentSpec
@@ -167,6 +167,29 @@ def test_a_silent_endpoint_leaves_everything_for_another_time(videos, capsys):
     assert read_public(videos.parent / "public").videos == ()
 
 
+def test_captions_of_other_videos_are_listed_and_make_nothing_ready(videos, capsys):
+    (videos / "train" / "n1.txt").unlink()
+    captions = videos.parent / "captions.json"
+    captions.write_text(json.dumps({f"{name}.mp4": "a street" for name in range(12)}))
+    chosen = ("--out", str(videos.parent / "public"), *SIGHT, "--captions", str(captions))
+    assert main(["public", "add", str(videos), *chosen]) == FAILED
+    printed = capsys.readouterr()
+    (astray,) = (line for line in printed.out.splitlines() if line.startswith("captions"))
+    assert "without a video: 12 (" in astray
+    assert "without their ending" in astray
+    assert astray.endswith("7.mp4 and 2 more")
+    assert "no video of 4 is ready" in printed.err
+    assert "(4 unusable)" in printed.err
+    assert "run the same command again" in printed.err
+
+
+def test_one_video_that_is_ready_is_a_success(videos, capsys):
+    captions = videos.parent / "captions.json"
+    captions.write_text(json.dumps({"n0": "a street", "other": "another"}))
+    found, _ = added(videos, capsys, "--captions", str(captions))
+    assert (found["ready"], found["captions_without_video"]) == (2, ["other"])
+
+
 def test_without_words_a_set_is_made_of_what_is_seen(videos, capsys):
     found, out = added(videos, capsys, "--classes", "person,other")
     assert (found["ready"], found["captions"], found["requests"]) == (3, 1, 0)
@@ -212,6 +235,8 @@ def test_features_are_those_of_the_federation_s_students(videos, capsys, tmp_pat
         (("--detector-labels", "x"), "--detector FILE"),
         (("--model", "none"), "none"),
         (("--categories", "none"), "none"),
+        (("--captions", "none"), "check the path"),
+        (("--labels", "none"), "check the path"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_done(videos, capsys, more, says):
@@ -219,6 +244,14 @@ def test_mistakes_are_told_before_anything_is_done(videos, capsys, more, says):
     assert main(["public", "add", str(videos), "--out", str(out), *more]) == WRONG_INPUT
     assert says in capsys.readouterr().err
     assert not (out / "public.json").exists()
+
+
+@pytest.mark.parametrize("words", [["public"], ["public", "add"], ["public", "list"]])
+def test_help_tells_the_exit_codes(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--help"])
+    assert ended.value.code == 0
+    assert EXIT_CODES in capsys.readouterr().out
 
 
 def test_a_folder_without_a_set_cannot_be_listed(tmp_path, capsys):

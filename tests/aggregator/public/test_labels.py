@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from aggregator.public.labels import Label, read_categories, read_labels
 from aggregator.public.prompts import CATEGORIES
 from aggregator.public.videos import NORMAL
-from edge.errors import ConfigError, DatasetError
+from edge.errors import ConfigError
 
 WRITTEN = {
     0: Label(False, NORMAL),
@@ -39,19 +39,19 @@ def test_a_video_with_an_abnormal_frame_is_abnormal(tmp_path_factory, frames):
 
 @pytest.mark.parametrize("label", [2, -1, None, [], [0, 2], {}, "dancing", ""])
 def test_what_is_no_label_is_named(tmp_path, label):
-    with pytest.raises(DatasetError, match=r"a: .*no label"):
+    with pytest.raises(ConfigError, match=r"a: .*no label"):
         read_labels(written(tmp_path, {"a": label}), CATEGORIES)
 
 
 @pytest.mark.parametrize("content", [b"[]", b"{", b"\xff", b"[" * 100_000])
 def test_a_file_that_holds_no_labels_is_named(tmp_path, content):
     (tmp_path / "labels.json").write_bytes(content)
-    with pytest.raises(DatasetError, match=r"labels\.json"):
+    with pytest.raises(ConfigError, match=r"labels\.json"):
         read_labels(tmp_path / "labels.json", CATEGORIES)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DatasetError, match=r"no\.json"):
+    with pytest.raises(ConfigError, match=r"no\.json"):
         read_labels(tmp_path / "no.json", CATEGORIES)
 
 

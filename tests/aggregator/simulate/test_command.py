@@ -5,15 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.cli import EXIT_CODES, main
 from aggregator.commands.simulate import add_simulate, run
 from edge.errors import ConfigError
 
 
 def simulate(root: Path, *arguments: str, dataset: str = "features") -> int:
     parser = argparse.ArgumentParser()
-    add_simulate(parser.add_subparsers())
+    add_simulate(parser.add_subparsers(), EXIT_CODES)
     always = ["simulate", "--dataset", dataset, "--root", str(root)]
     return run(parser.parse_args([*always, *arguments]))
+
+
+def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", "--help"])
+    assert ended.value.code == 0
+    assert EXIT_CODES in capsys.readouterr().out
 
 
 def test_a_table_in_json(features: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
@@ -71,6 +79,13 @@ def test_cameras_tell_what_the_student_finds_alone(
         (["--methods", "local+tuned"], "for strategies"),
         (["--option", "mu=1"], "METHOD.NAME=VALUE"),
         (["--option", "fedprox.mu=-1", "--methods", "fedprox"], "mu"),
+        (
+            ["--option", "fedprox.mu=1", "--methods", "local,fedavg"],
+            "local,fedavg are: fedavg: add",
+        ),
+        (["--option", "local.epochs=1"], "strategy local; .* are: none"),
+        (["--option", "fedprox+tuned.mu=1", "--methods", "fedprox+tuned"], "are: fedprox: add"),
+        (["--sweep", "fedprox.mu=0.1,1", "--methods", "fedavg"], "fedprox.mu: .* are: fedavg"),
         (["--participants", "99"], "12 clips"),
         (["--public", "0"], "nothing of objects"),
         (["--methods", "fedavg+ased"], "--public"),

@@ -116,6 +116,34 @@ def test_a_newcomer_begins_with_the_mean_head_and_labels_stay():
     }
 
 
+def test_who_has_left_is_forgotten_and_its_label_is_the_next_newcomer_s():
+    strategy = FedPAC()
+    step = run(strategy, updates())
+    heads = given(strategy, step)
+    after = strategy.retained(step, {"p000", "p002", "p003", "p004", "p005"})
+    assert not any("p001" in name for name in after.state)
+    assert given(strategy, after).keys() == heads.keys() - {"p001"}
+    mean = np.mean([model[HEAD] for name, model in heads.items() if name != "p001"])
+    np.testing.assert_allclose(after.model[HEAD], mean, rtol=1e-6)
+    assert np.array_equal(after.model[BODY], step.model[BODY])
+    placed = strategy.place(after.model, after.state, {"new": None, "newer": None})
+    found = {c.members[0]: c.label for c in strategy.clusters(after.model, placed)}
+    assert (found["p000"], found["new"], found["p005"], found["newer"]) == (0, 1, 5, 6)
+    trained = [replace(update, participant="new") for update in updates(1, [0])]
+    following = run(strategy, trained, model=after.model, state=after.state)
+    found = {c.members[0]: c.label for c in strategy.clusters(following.model, following.state)}
+    assert (found["new"], found["p002"]) == (1, 2)
+
+
+def test_where_nobody_has_left_nothing_changes_and_nobody_may_be_left():
+    strategy = FedPAC()
+    step = run(strategy, updates())
+    assert strategy.retained(step, {*given(strategy, step), "other"}) is step
+    empty = strategy.retained(step, ())
+    assert strategy.clusters(empty.model, empty.state) == ()
+    assert empty.model[HEAD] == step.model[HEAD]
+
+
 def test_the_state_survives_the_store():
     step = run(FedPAC(), updates())
     stored = decode_weights(encode_weights(step.state))
