@@ -28,6 +28,7 @@ METHODS_HELP = (
 )
 BACKENDS = ("inline", "processes", "ray", "broker")
 BACKENDS_HELP = "broker: participants and aggregator are processes that meet at a private mosquitto"
+OPTION_HELP = "of a strategy, or of the distillation as ased.threshold=0.9"
 SHARES = "0,0.25,1"
 SWEEP_HELP = "a table for each value: local-epochs=1,2,5 (as many epochs in all), fvcc.alpha=0,1"
 
@@ -46,7 +47,7 @@ def add_simulate(subparsers: Commands, exit_codes: str) -> argparse.ArgumentPars
     add("--root", type=Path, help="its folder; streets are generated")
     add("--setting", choices=("normal", "unlabelled", "partial"), required=True)
     add("--methods", metavar="M,M", help=METHODS_HELP)
-    add("--option", action="append", default=[], metavar="METHOD.NAME=VALUE", help="of a strategy")
+    add("--option", action="append", default=[], metavar="METHOD.NAME=VALUE", help=OPTION_HELP)
     add("--seeds", type=_count, default=5, metavar="N", help="0 to N - 1; default 5")
     add("--rounds", type=_count, help="default: the recipe's")
     add("--judge-every", type=_count, default=1, metavar="N", help="rounds; the last one always")

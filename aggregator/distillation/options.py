@@ -7,7 +7,11 @@ public streets, whose generator knows; no clip that anybody is judged by had a p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from edge.errors import ConfigError
 
@@ -62,3 +66,20 @@ class Ased:
             raise ConfigError("distillation: weights must not be below 0, learning_rate above it")
         if min(self.steps, self.batch_rows, self.sequence) < 1:
             raise ConfigError("distillation: steps, batch_rows and sequence must be at least 1")
+
+
+def changed(options: Ased, changes: Mapping[str, Any]) -> Ased:
+    """With other values; ConfigError where a name is unknown or a value does not fit."""
+    known = [each.name for each in fields(Ased)]
+    unknown = sorted(changes.keys() - {*known})
+    if unknown:
+        raise ConfigError(f"distillation has no option {unknown[0]!r}: it has {', '.join(known)}")
+    values = asdict(options)
+    teacher = changes.get("teacher", {})
+    merged = {**values["teacher"], **teacher} if isinstance(teacher, Mapping) else teacher
+    try:
+        return TypeAdapter(Ased).validate_python({**values, **changes, "teacher": merged})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"distillation, option {where}: {first['msg']}") from None

@@ -9,9 +9,10 @@ from typing import Any, Literal, TypeAlias
 
 from tqdm import tqdm
 
+from aggregator.distillation.options import changed
 from aggregator.simulate.backends import BACKENDS, Backend
 from aggregator.simulate.channel import Terms
-from aggregator.simulate.method import Method
+from aggregator.simulate.method import CAPTIONED, Method
 from aggregator.simulate.poison import Poison
 from aggregator.simulate.problem import Head, Scenario
 from aggregator.simulate.recipes import (
@@ -66,7 +67,7 @@ class Study:
     clip_norm: float | None = None  # None: the recipe's where there is noise, else no clipping
     secure: bool = False
     poison: Poison | None = None
-    options: Options = field(default_factory=dict)  # of strategies, by name
+    options: Options = field(default_factory=dict)  # of strategies by name, and of +ased
     backend: Backend = "inline"
     judge_every: int = 1  # rounds
 
@@ -75,10 +76,11 @@ class Study:
         """The data set's, as changed by the operator."""
         recipe = RECIPES[self.dataset, self.setting == "normal"]
         plan = replace(recipe.plan, epochs=self.local_epochs or recipe.plan.epochs)
-        names = {*recipe.strategy, *self.options}
+        names = {*recipe.strategy, *self.options} - {CAPTIONED}
         strategy = {n: {**recipe.strategy.get(n, {}), **self.options.get(n, {})} for n in names}
+        ased = changed(recipe.ased, self.options.get(CAPTIONED, {}))
         rounds = self.rounds or recipe.rounds
-        return replace(recipe, plan=plan, rounds=rounds, strategy=strategy)
+        return replace(recipe, plan=plan, rounds=rounds, strategy=strategy, ased=ased)
 
     @property
     def terms(self) -> Terms:
@@ -145,14 +147,17 @@ class Study:
             raise ConfigError("--public: a folder of features says nothing of objects or words")
 
     def _check_options(self) -> None:
-        """Raise ConfigError where options are of a strategy that nobody is to train with."""
-        methods = map(Method.parse, self.methods)
+        """Raise ConfigError where options are of something that no run has."""
+        methods = [Method.parse(each) for each in self.methods]
         trained = dict.fromkeys(method.name for method in methods if method.is_federated)
+        if any(method.distilled for method in methods):
+            trained[CAPTIONED] = None  # and without captions it has the same options
         for name in sorted(self.options.keys() - trained.keys()):
             raise ConfigError(
-                f"option {name}.{next(iter(self.options[name]))}: no run has the strategy {name}; "
-                f"the strategies of --methods {','.join(self.methods)} are: "
-                f"{', '.join(trained) or 'none'}: add it there, or leave the option out"
+                f"option {name}.{next(iter(self.options[name]))}: no run has {name}; "
+                f"those of --methods {','.join(self.methods)} have: "
+                f"{', '.join(trained) or 'nothing with options'}: add it there, or leave the "
+                "option out"
             )
 
 
