@@ -115,7 +115,7 @@ def _answer(study: Study, rows: Sequence[Row], left_out: Sequence[str]) -> dict[
         "noise_multiplier": study.terms.noise_multiplier,
         "secure": study.secure,
         "poison": poison,
-        "options": {name: dict(each) for name, each in study.recipe.strategy.items()},
+        "options": study.told_options(),
         "left_out": list(left_out),
         "rows": [row.as_json() for row in rows],
     }
@@ -164,7 +164,7 @@ def _strategy_options(written: list[str]) -> Mapping[str, Mapping[str, Any]]:
     options: dict[str, dict[str, Any]] = {}
     for each in written:
         place, equals, value = each.partition("=")
-        method, dot, name = place.rpartition(".")
+        method, dot, name = place.partition(".")
         if not (equals and dot and method and name):
             raise ConfigError(f"--option {each}: expected METHOD.NAME=VALUE, as fedprox.mu=0.1")
         try:

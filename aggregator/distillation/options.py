@@ -8,17 +8,21 @@ public streets, whose generator knows; no clip that anybody is judged by had a p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from edge.errors import ConfigError
+
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TeacherOptions:
     """The multimodal network and how it learns."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     width: int = 64  # that segments and words are projected to, each
     heads: int = 4  # of the attention; divides ``width``
@@ -48,6 +52,8 @@ class TeacherOptions:
 class Ased:
     """What happens to each cluster's averaged model."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
     threshold: float = 0.7  # of the cosine, above which a public video is selected; published
     alpha: float = 1.0  # weight of L_distill per feature of Z, beside the student's own loss
     outliers: float = 1.0  # weight of the margin between abnormal and normal energies
@@ -70,10 +76,6 @@ class Ased:
 
 def changed(options: Ased, changes: Mapping[str, Any]) -> Ased:
     """With other values; ConfigError where a name is unknown or a value does not fit."""
-    known = [each.name for each in fields(Ased)]
-    unknown = sorted(changes.keys() - {*known})
-    if unknown:
-        raise ConfigError(f"distillation has no option {unknown[0]!r}: it has {', '.join(known)}")
     values = asdict(options)
     teacher = changes.get("teacher", {})
     merged = {**values["teacher"], **teacher} if isinstance(teacher, Mapping) else teacher

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -81,6 +81,14 @@ class Study:
         ased = changed(recipe.ased, self.options.get(CAPTIONED, {}))
         rounds = self.rounds or recipe.rounds
         return replace(recipe, plan=plan, rounds=rounds, strategy=strategy, ased=ased)
+
+    def told_options(self) -> dict[str, dict[str, Any]]:
+        """All that runs depend on, as options: of strategies, and of the distillation if any."""
+        recipe = self.recipe
+        told = {name: dict(options) for name, options in recipe.strategy.items()}
+        if any(Method.parse(method).distilled for method in self.methods):
+            told[CAPTIONED] = asdict(recipe.ased)
+        return told
 
     @property
     def terms(self) -> Terms:

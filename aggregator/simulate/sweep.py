@@ -41,7 +41,7 @@ class Sweep:
                 replace(study, local_epochs=value, rounds=max(epochs // value, 1))
                 for value in self.values
             ]
-        method, _, option = self.name.rpartition(".")
+        method, _, option = self.name.partition(".")
         own = study.options.get(method, {})
         return [
             replace(study, options={**study.options, method: {**own, option: value}})

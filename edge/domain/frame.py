@@ -22,7 +22,7 @@ class Frame:
     camera: str
     index: int  # counts the camera's analysed frames from 0; drops leave no gap
     time_s: float  # when it was captured, seconds since the epoch; never steps back
-    received_s: float  # time.monotonic() when it left the decoder; latencies start here
+    received_s: float  # time.monotonic() when it arrived or was due; latencies start here
     planes: Bytes2d  # (height * 3 / 2, width): Y, then U and V at half size
 
     @classmethod

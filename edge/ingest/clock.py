@@ -35,7 +35,7 @@ class Clock(ABC):
 
         Args:
             media_s: the picture's time on the source's clock, None where it has none.
-            received_s: ``time.monotonic()`` at its arrival.
+            received_s: ``time.monotonic()`` at its arrival, or when it was due.
             wall_s: ``time.time()`` at its arrival.
 
         """

@@ -55,6 +55,8 @@ class FileSource(DecodedSource):
                         picture.media_s = number / ASSUMED_RATE_HZ
                     if self._paced:
                         picture.received_s = pace.wait_for(picture.media_s)
+                        if stop.is_set():
+                            return  # before it was due
                     yield picture
             except av.FFmpegError as error:
                 raise self._unusable(error) from None

@@ -35,8 +35,6 @@ class ImagesSource(Source):
         for number, path in enumerate(self._paths()):
             media_s = number / self._rate_hz
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if stop.is_set():
-                return
             if image is None:
                 self.corrupt += 1
                 continue
@@ -44,6 +42,8 @@ class ImagesSource(Source):
             height, width = bgr.shape[:2]
             self.info = self.info or SourceInfo(width, height, self._rate_hz, "images")
             due_s = pace.wait_for(media_s) if self._paced else time.monotonic()
+            if stop.is_set():
+                return
             yield ImagePicture(bgr, media_s, due_s)
 
     def _paths(self) -> list[Path]:

@@ -30,7 +30,7 @@ class Picture(ABC):
     """One decoded picture, not yet converted.
 
     ``media_s`` is its time on the source's own clock in seconds, None where the source has none;
-    ``received_s`` is ``time.monotonic()`` when it left the decoder.
+    ``received_s`` is ``time.monotonic()`` when it left the decoder, or when paced footage was due.
     """
 
     __slots__ = ("media_s", "received_s")

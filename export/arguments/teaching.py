@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from export.arguments.common import Commands, add_command, count, seed
-from export.dakd.options import TABLES, DistilOptions, TeacherOptions
+from export.dakd.options import ABLATIONS, TABLES, DistilOptions, TeacherOptions
 
 LABELLED = """\
 The labels are those of extract's --videos, annotations/train_video_labels.json, of which it keeps
@@ -49,7 +49,11 @@ def add_ablate(commands: Commands) -> None:
     parser.add_argument("--student", required=True, metavar="B", help="the backbone that it sees")
     parser.add_argument("--seeds", type=count, default=5, metavar="N", help="from --seed on")
     parser.add_argument(
-        "--rows", nargs="+", choices=TABLES, default=list(TABLES), help="default: all of them"
+        "--rows",
+        nargs="+",
+        choices=TABLES,
+        default=ABLATIONS,
+        help=f"default: {' '.join(ABLATIONS)}",
     )
     _add_seen(parser)
     _add_constants(parser, DistilOptions)

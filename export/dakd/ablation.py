@@ -1,4 +1,4 @@
-"""The rows of the paper's tables 1, 4 and 5, each trained with several seeds.
+"""The rows of the paper's tables 1, 4 and 5, or the method alone, with several seeds each.
 
 Where the paper does not say what a row is, this is what is meant by it here:
 

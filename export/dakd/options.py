@@ -12,6 +12,8 @@ Predictions: TypeAlias = Literal["soft-labels", "video-labels"]
 Table: TypeAlias = Literal["method", "modules", "losses", "smoothing", "attention"]
 TABLES: tuple[Table, ...] = get_args(Table)
 """Of the ablation (``export.dakd.ablation``)."""
+ABLATIONS = [table for table in TABLES if table != "method"]
+"""Those in which something is left out."""
 
 
 def _constant(default: Any, meaning: str) -> Any:

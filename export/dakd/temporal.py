@@ -78,7 +78,7 @@ class Convolution(Fused):
 
 
 class MultiheadAttention(Fused):
-    """Scaled dot products and a residual, no positions (Vaswani et al., NeurIPS 2017)."""
+    """Scaled dot products (Vaswani et al., NeurIPS 2017), no positions; own values as in TAM."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__(WIDENING * width)

@@ -1,8 +1,10 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from edge.perception.background import ABSORB_S, Background
+from edge.perception.background import ABSORB_S, LEARN_S, Background
 from edge.perception.sheet import colour_of, grey_of, grey_sheet, motion_size
 
 PACE_S = 0.1
@@ -51,6 +53,16 @@ def camera():
 
 def share(mask):
     return float(mask.mean())
+
+
+@given(st.integers(1, 10**10).map(lambda sevenths: sevenths / 7))  # none is a round number
+@settings(max_examples=20)
+def test_how_long_it_learns_does_not_depend_on_when_it_began(begin_s: float):
+    camera = Camera()
+    camera.time_s = begin_s
+    base = scene()
+    camera.see(base, seconds=LEARN_S + PACE_S)  # of these times each is rounded
+    assert share(camera.see(base, box=(50, 50, 70, 100))) > 0
 
 
 def test_nothing_is_found_while_the_scene_is_learnt():

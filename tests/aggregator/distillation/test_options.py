@@ -21,7 +21,9 @@ def test_a_teacher_can_be_changed_in_parts():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"treshold": 0.9}, "no option 'treshold': it has threshold"),
+        ({"treshold": 0.9}, "option treshold: Unexpected"),
+        ({"alpha": float("inf")}, "option alpha: .* finite"),
+        ({"teacher": {"epoch": 3}}, "option teacher.epoch: Unexpected"),
         ({"steps": "few"}, "option steps: .* integer"),
         ({"steps": 0}, "at least 1"),
         ({"teacher": {"heads": 5}}, "heads must divide width"),

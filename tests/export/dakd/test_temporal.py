@@ -31,6 +31,19 @@ def test_padding_changes_nothing(name: str, real: int):
     assert torch.allclose(network(seen, counted)[:, :real], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["multihead", "disentangled"])
+def test_attention_that_says_nothing_leaves_a_segment_its_own_value(name: str):
+    torch.manual_seed(0)
+    network, seen = TEMPORAL[name](WIDTH, 2, 3).eval(), views(1)
+    for part, weight in network.named_parameters():
+        if "query" in part or "key" in part:
+            torch.nn.init.zeros_(weight)  # the mean of all segments, whoever asks
+    mixed = network(seen)
+    value = next(layer for part, layer in network.named_parameters() if "value" in part)
+    own = seen[0] @ value.T
+    assert torch.allclose(mixed, own + own.mean(dim=1, keepdim=True), atol=1e-5)
+
+
 @every_network
 def test_only_one_of_them_looks_at_segments_alone(name: str):
     torch.manual_seed(0)
