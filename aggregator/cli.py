@@ -45,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     rounds.add_argument("--limit", type=_count, default=20, metavar="N", help="at most so many")
     _add_asking(commands, "participants", "who takes part, and why not")
     clusters = _add_asking(commands, "clusters", "who is with whom, and why")
+    clusters.description = (
+        "Who is with whom, and why. Without those who were deleted from participants.yaml, which\n"
+        "the aggregator reads when it starts: until its next start it still believes them."
+    )
     clusters.add_argument("--plot", type=Path, metavar="FILE", help="draw them, as .png or .jpg")
     _add_provision(commands)
     _add_distil(commands)
@@ -78,6 +82,11 @@ def _add_asking(commands: Commands, name: str, purpose: str) -> argparse.Argumen
 def _add_provision(commands: Commands) -> None:
     purpose = "make keys, certificates, access list and configuration for hosts"
     parser = _add_asking(commands, "provision", purpose)
+    parser.description = (
+        "Make keys, certificates, access list and configuration for hosts.\n\n"
+        "To remove a host, delete it from participants.yaml in keys_dir, restart the aggregator,\n"
+        "and run this without a HOST: it renews the access list, to be copied to the broker."
+    )
     parser.add_argument("hosts", nargs="*", metavar="HOST", help="to admit; none: the site alone")
     parser.add_argument(
         "--broker",

@@ -43,7 +43,8 @@ def read_report(
 ) -> ClusterReport:
     """Of a federation that has begun; ConfigError where the strategy makes no clusters.
 
-    Whoever is not ``registered`` any more is left out; None: nobody is.
+    Whoever is not ``registered`` any more is left out (None: nobody is), as by an aggregator that
+    starts now when it ends the round; one that runs believes them until its next start.
     """
     if not isinstance(strategy, FVCC):
         raise ConfigError(
@@ -102,7 +103,7 @@ def as_json(report: ClusterReport) -> dict[str, Any]:
 def headline(report: ClusterReport) -> str:
     """How many there are, what each sees, and how distances are to be read."""
     if not report.clusters:
-        return f"round {report.round}: no clusters before the first round is over"
+        return f"round {report.round}: no clusters now, the end of a round makes them"
     lines = [f"round {report.round}: {len(report.clusters)} clusters"]
     lines += [
         f"  cluster {each.label}: {len(each.members)} members, {in_words(report, each.objects)}"

@@ -1,7 +1,9 @@
 """Who is in which cluster of the running round, and what everybody sees.
 
-The strategy decides, once a round; who comes later is placed by what it sees. Placements are in the
-store before they are announced, and made again in their order by a new process.
+The strategy decides, once a round; who comes later is placed by what it sees, beside those with
+whom the round began. Placements are in the store before they are announced; all of a round's are
+made together, anew with every newcomer as by a new process: where somebody is placed depends on
+nobody who comes after it.
 """
 
 from __future__ import annotations
@@ -24,17 +26,22 @@ class Membership:
     """Of one round at a time; used by one thread."""
 
     def __init__(self, store: Store, strategy: Strategy) -> None:
-        """What was heard of objects before the operator changed the classes is left out."""
+        """Nobody is in a round before the first ``begin``."""
         self._store = store
         self._strategy = strategy
         self._classes = len(strategy.classes)
-        heard = store.objects().items()
-        self._objects = {name: seen for name, seen in heard if len(seen) == self._classes}
+        self._objects: dict[str, Shares] = {}
         self._newcomers: dict[str, Shares | None] = {}
 
     def begin(self, model: Weights, state: Weights) -> None:
-        """A round with this model and this state of the strategy."""
+        """A round with this model and this state of the strategy.
+
+        What was heard of objects before the operator changed the classes is left out.
+        """
         strategy = self._strategy
+        heard = self._store.objects().items()
+        self._objects = {name: seen for name, seen in heard if len(seen) == self._classes}
+        self._began = state
         self.model, self.state = model, placed(self._store, strategy, model, state)
         clusters = strategy.clusters(model, self.state)
         self.models: Models = models_of(strategy.published(model, self.state), clusters)
@@ -59,7 +66,7 @@ class Membership:
         if not self._newcomers:
             return False
         self._store.place(self._newcomers)
-        self.state = self._strategy.place(self.model, self.state, self._newcomers)
+        self.state = placed(self._store, self._strategy, self.model, self._began)
         log.info("placed in clusters: %s", ", ".join(self._newcomers))
         self._newcomers.clear()
         self.models = self.models.with_clusters(self._strategy.clusters(self.model, self.state))
@@ -80,8 +87,8 @@ class Membership:
         return None
 
 
-def placed(store: Store, strategy: Strategy, model: Weights, state: Weights) -> Weights:
-    """The state of the strategy with all who have come since the running round began.
+def placed(store: Store, strategy: Strategy, model: Weights, began: Weights) -> Weights:
+    """The state ``began`` of the strategy with all who have come since the running round began.
 
     Shares that they said before the operator changed the classes are left out.
     """
@@ -89,4 +96,4 @@ def placed(store: Store, strategy: Strategy, model: Weights, state: Weights) -> 
     for participant, objects in store.placements():
         fits = objects is not None and len(objects) == len(strategy.classes)
         newcomers[participant] = objects if fits else None
-    return strategy.place(model, state, newcomers)
+    return strategy.place(model, began, newcomers)

@@ -77,7 +77,8 @@ class Rounds:
     ) -> None:
         """Go on with the round that ``begin`` or ``resume`` has put into the store.
 
-        Whoever is not ``registered`` any more is forgotten at the round's end; None: nobody is.
+        Whoever is not ``registered`` any more is forgotten at the round's end: its place and what
+        it sees; None: nobody is.
         ConfigError where an accepted update does not fit the strategy any more.
         """
         running = store.running()
@@ -303,7 +304,9 @@ class Rounds:
         )
         following = first_round(self._plan, fingerprint(step.model), now_s, number=ended.number + 1)
         outcome = outcome_of(step.model, step.state)
-        self._store.finish_round(ended, following, outcome, self._unmasked)
+        self._store.finish_round(
+            ended, following, outcome, self._unmasked, registered=self._registered
+        )
         log.info("round %d is over: %d updates", ended.number, ended.num_updates)
         self._round = following
         self._load()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -79,10 +79,13 @@ class Store:
         following: Round,
         outcome: Outcome,
         unmasked: Iterable[AcceptedUpdate] = (),
+        *,
+        registered: Collection[str] | None = None,
     ) -> None:
         """The end of one round and the beginning of the next, all of it or nothing.
 
-        ``unmasked``: the updates that only now, as a sum, count.
+        ``unmasked``: the updates that only now, as a sum, count. What is seen by whoever is not
+        ``registered`` is forgotten; None: everybody is.
         """
         with self._storage(), self._db:
             for update in unmasked:
@@ -91,6 +94,9 @@ class Store:
             self._begin(following, outcome)
             for done in ("payloads", "masking", "placements"):
                 self._db.execute(f"DELETE FROM {done}")
+            if registered is not None:
+                gone = [(name,) for name in self.objects() if name not in registered]
+                self._db.executemany("DELETE FROM objects WHERE participant = ?", gone)
 
     def begin(self, first: Round, outcome: Outcome, *, run: str) -> None:
         """The beginning of a federation; ``run`` tells it from others of its name."""

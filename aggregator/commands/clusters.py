@@ -1,4 +1,8 @@
-"""``vad-aggregator clusters``: who is with whom, and why."""
+"""``vad-aggregator clusters``: who is with whom, and why.
+
+Whoever was deleted from the list of participants is left out at once. A running aggregator reads
+the list when it starts: until its next start it still believes them, and they count.
+"""
 
 from __future__ import annotations
 

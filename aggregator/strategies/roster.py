@@ -105,7 +105,8 @@ class Roster:
     def placed(self, newcomers: Mapping[str, Shares | None]) -> Roster:
         """With newcomers where members see what they see; the largest cluster if one does not say.
 
-        By the members who have trained: who came before whom changes nothing. Needs a cluster.
+        Each as if it came alone: no newcomer moves a centre. A centre is the mean of the members
+        who have trained, or of all where those have left. Needs a cluster.
         """
         trained = replace(self, members={n: m for n, m in self.members.items() if m.has_trained})
         sizes = trained.sizes or self.sizes  # who had trained may have left

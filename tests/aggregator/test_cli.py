@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from aggregator.cli import main
 from aggregator.compose import STORE, open_site
@@ -48,6 +49,18 @@ def test_provisioned_participants_are_listed_before_and_after_the_first_round(co
     assert [one["name"] for one in with_store] == ["door", "yard"]
     assert main(["participants", "-c", str(config)]) == 0
     assert "never heard of" in capsys.readouterr().out
+
+
+def test_who_is_deleted_from_the_list_loses_its_topics_when_the_site_is_made_again(config, capsys):
+    asked(config, "provision", capsys, "door", "yard")
+    keys = load_config(config).keys_dir
+    listed = yaml.safe_load((keys / "participants.yaml").read_text())
+    del listed["participants"]["door"]
+    (keys / "participants.yaml").write_text(yaml.safe_dump(listed))
+    asked(config, "provision", capsys)
+    lines = (keys / "broker" / "acl").read_text().splitlines()
+    assert "user yard" in lines
+    assert "user door" not in lines
 
 
 def test_a_federation_that_has_begun_tells_how_it_stands(config, capsys):

@@ -149,6 +149,28 @@ def test_the_label_of_those_who_have_all_left_is_free_again(config: Path, capsys
     site.store.close()
 
 
+def test_where_everybody_is_struck_off_there_are_no_clusters_in_any_round(config: Path, capsys):
+    strike(config, *SEES, "late")
+    assert members(config, capsys) == {}
+    assert main(["clusters", "-c", str(config)]) == 0
+    assert "round 2: no clusters now" in capsys.readouterr().out
+
+
+def test_who_is_given_the_name_of_one_who_has_left_is_placed_by_nothing_that_it_saw(config: Path):
+    strike(config, "street")
+    site = open_site(load_config(config), config)
+    for host in SEES:
+        offer_of(site.rounds, host)
+    site.rounds.tick(3.0)
+    site.store.close()
+    strike(config)
+    site = open_site(load_config(config), config)
+    site.rounds.join("street", Join(round=3, takes_part=True, version="1"), 4.0)
+    site.rounds.tick(4.0)
+    assert site.store.placements() == [("street", None)]
+    site.store.close()
+
+
 def test_before_the_first_round_is_over_nobody_is_with_anybody(tmp_path: Path, capsys):
     path = write(tmp_path, FVCC)
     main(["provision", "-c", str(path)])
@@ -156,7 +178,7 @@ def test_before_the_first_round_is_over_nobody_is_with_anybody(tmp_path: Path, c
     capsys.readouterr()
     picture = tmp_path / "none.png"
     assert main(["clusters", "-c", str(path), "--plot", str(picture)]) == 0
-    assert "no clusters before the first round is over" in capsys.readouterr().out
+    assert "round 1: no clusters now, the end of a round makes them" in capsys.readouterr().out
     assert picture.exists()
 
 

@@ -1,17 +1,24 @@
 """Clusters as the rounds know them: who is given which model, who comes, what is seen."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aggregator import membership
 from aggregator.plan import begin
 from aggregator.rounds import Rounds
 from aggregator.store import Store
+from aggregator.strategies.fvcc import FVCC
+from aggregator.strategies.port import Step
 from edge.wire.chunks import blob_of
 from edge.wire.compression import encode_delta
 from edge.wire.rounds import Accepted, Join, Refused, UpdateOffer
+from tests.aggregator.strategies.test_fvcc import PRECINCT, ROAD, same
+from tests.aggregator.strategies.test_roster import left_to_a_newcomer
 from tests.aggregator.test_rounds import ZERO, plan
 from tests.fakes.clusters import ByName
 
@@ -23,12 +30,13 @@ class Site:
 
     def __init__(self, folder: Path, **changes) -> None:
         self._path, self._plan = folder / "store.sqlite", plan(**changes)
+        self.registered: set[str] | None = None
         self.store = Store(self._path)
         begin(self.store, ByName(), self._plan, ZERO, 0.0)
         self._open()
 
     def _open(self) -> None:
-        self.rounds = Rounds(self.store, ByName(), self._plan)
+        self.rounds = Rounds(self.store, ByName(), self._plan, registered=self.registered)
 
     def restart(self) -> None:
         self.store.close()
@@ -115,6 +123,35 @@ def test_a_newcomer_is_placed_announced_and_counts(site: Site, restart: bool):
     assert site.store.placements() == []
 
 
+def begun(store: Store, step: Step) -> membership.Membership:
+    """As a process finds it, whenever it starts."""
+    now = membership.Membership(store, FVCC())
+    now.begin(step.model, step.state)
+    return now
+
+
+def labels(now: membership.Membership) -> dict[str, int]:
+    return {name: each.label for name, each in FVCC().roster(now.state).members.items()}
+
+
+@given(st.lists(st.tuples(st.none() | st.floats(0, 1), st.booleans()), max_size=6))
+@settings(max_examples=30)
+def test_whenever_a_process_dies_the_next_one_places_everybody_alike(comers):
+    """By what each sees of roads and precincts, and whether it is placed before the next comes."""
+    step = left_to_a_newcomer()
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "store.sqlite")
+        live = begun(store, step)
+        for number, (road, is_placed) in enumerate(comers):
+            told = labels(live)
+            shares = () if road is None else road * ROAD + (1 - road) * PRECINCT
+            assert live.hear(f"new{number}", tuple(map(float, shares))) is None
+            assert live.place_newcomers() if is_placed else True
+            assert told.items() <= labels(live).items()
+            assert same(live.state, begun(store, step).state)
+        store.close()
+
+
 def test_a_newcomer_that_asks_again_is_placed_once(site: Site):
     for _ in range(3):
         site.join(LATE)
@@ -166,8 +203,24 @@ def test_what_was_heard_of_other_classes_is_left_out(tmp_path: Path):
     state = membership.placed(store, ByName(), ZERO, {})
     assert state[f"member/{LATE}"].tolist() == [-1, -1]
     known = membership.Membership(store, ByName())
+    known.begin(ZERO, {})
     assert known.objects_of(EVEN) is None
     assert known.objects_of(ODD).tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_what_is_seen_where_a_host_has_left_is_forgotten_at_the_round_s_end(site: Site, left: bool):
+    site.join(LATE, 0.25, 0.75)
+    site.registered = {EVEN, ODD} if left else None
+    site.restart()
+    for name in (EVEN, ODD):
+        assert LATE in site.store.objects()
+        site.send(name, 1.0)
+    site.rounds.tick(1.0)
+    assert site.rounds.running.number == 3
+    assert site.store.objects().keys() == ({EVEN, ODD} if left else {EVEN, ODD, LATE})
+    assert (site.rounds._membership.objects_of(LATE) is None) == left
+    assert site.rounds._membership.objects_of(EVEN).tolist() == [1.0, 0.0]
 
 
 def test_clusters_are_not_more_than_an_announcement_can_name(site: Site, monkeypatch):

@@ -107,9 +107,9 @@ class MortalStore(Store):
         super().step_masking(current, kind, body)
         self._perhaps_die()
 
-    def finish_round(self, *outcome) -> None:
+    def finish_round(self, *outcome, **kept) -> None:
         self._perhaps_die()
-        super().finish_round(*outcome)
+        super().finish_round(*outcome, **kept)
         self._perhaps_die()
 
     def _perhaps_die(self) -> None:

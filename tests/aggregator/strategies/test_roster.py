@@ -8,7 +8,15 @@ from aggregator.clustering.labels import NOWHERE
 from aggregator.strategies.fvcc import FVCC
 from aggregator.strategies.port import NO_STATE, Step
 from aggregator.strategies.roster import Away, Member, Roster, decode_roster
-from tests.aggregator.strategies.test_fvcc import ROAD, heard, models, of_kind, parts, same
+from tests.aggregator.strategies.test_fvcc import (
+    PRECINCT,
+    ROAD,
+    heard,
+    models,
+    of_kind,
+    parts,
+    same,
+)
 from tests.aggregator.strategies.updates import run
 
 EVERYBODY = {*of_kind("road"), *of_kind("precinct")}
@@ -74,3 +82,26 @@ def test_a_newcomer_finds_a_place_also_where_all_who_had_trained_have_left():
     after = strategy.retained(Step(step.model, state), {"first"})
     found = strategy.roster(strategy.place(after.model, after.state, {"second": ROAD}))
     assert found.label("second") == found.label("first")
+
+
+def left_to_a_newcomer() -> Step:
+    """Clusters of a road, where all who had trained have left, and of a precinct."""
+    strategy, step = after_a_round()
+    seen = 0.8 * ROAD + 0.2 * PRECINCT
+    state = strategy.place(step.model, step.state, {"first": seen})
+    return strategy.retained(Step(step.model, state), {"first", *of_kind("precinct")})
+
+
+@given(st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=6), st.randoms())
+def test_where_a_newcomer_is_placed_depends_on_itself_alone(roads, chance):
+    strategy, step = FVCC(), left_to_a_newcomer()
+    newcomers = {
+        f"new{number}": None if road is None else road * ROAD + (1 - road) * PRECINCT
+        for number, road in enumerate(roads)
+    }
+    shuffled = dict(chance.sample(list(newcomers.items()), len(newcomers)))
+    together = strategy.place(step.model, step.state, newcomers)
+    assert same(together, strategy.place(step.model, step.state, shuffled))
+    for name, objects in newcomers.items():
+        alone = strategy.place(step.model, step.state, {name: objects})
+        assert strategy.roster(alone).label(name) == strategy.roster(together).label(name)
