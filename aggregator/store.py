@@ -85,7 +85,7 @@ class Store:
         """The end of one round and the beginning of the next, all of it or nothing.
 
         ``unmasked``: the updates that only now, as a sum, count. What is seen by whoever is not
-        ``registered`` is forgotten; None: everybody is.
+        ``registered`` is forgotten; with None nobody is.
         """
         with self._storage(), self._db:
             for update in unmasked:
