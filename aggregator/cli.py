@@ -6,15 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aggregator.commands.public_options import add_public
 from aggregator.commands.simulate import add_simulate
 from edge import __version__
-from edge.terminal import carry_out
-
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+from edge.terminal import Commands, carry_out, subcommand
 
 EXIT_CODES = """exit codes:
   0    done
@@ -23,6 +19,11 @@ EXIT_CODES = """exit codes:
        cannot be used, settings that exclude each other
   130  interrupted
 """
+
+LEFT_OUT = """Without those who were deleted from participants.yaml, which the aggregator reads when
+it starts: until its next start it still believes them."""
+REMOVING = """To remove a host, delete it from participants.yaml in keys_dir, restart the aggregator,
+and run this without a HOST: it renews the access list, to be copied to the broker."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,11 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     rounds = _add_asking(commands, "rounds", "the latest rounds, newest first")
     rounds.add_argument("--limit", type=_count, default=20, metavar="N", help="at most so many")
     _add_asking(commands, "participants", "who takes part, and why not")
-    clusters = _add_asking(commands, "clusters", "who is with whom, and why")
-    clusters.description = (
-        "Who is with whom, and why. Without those who were deleted from participants.yaml, which\n"
-        "the aggregator reads when it starts: until its next start it still believes them."
-    )
+    clusters = _add_asking(commands, "clusters", "who is with whom, and why", more=LEFT_OUT)
     clusters.add_argument("--plot", type=Path, metavar="FILE", help="draw them, as .png or .jpg")
     _add_provision(commands)
     _add_distil(commands)
@@ -59,34 +56,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands: Commands, name: str, module: str, purpose: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name,
-        help=purpose,
-        description=purpose,
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _add(
+    commands: Commands, name: str, module: str, purpose: str, more: str = ""
+) -> argparse.ArgumentParser:
+    parser = subcommand(commands, name, purpose, EXIT_CODES, more=more)
     parser.set_defaults(module=module)
     parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE")
     parser.add_argument("-v", "--verbose", action="store_true", help="log every detail")
     return parser
 
 
-def _add_asking(commands: Commands, name: str, purpose: str) -> argparse.ArgumentParser:
-    parser = _add(commands, name, f"aggregator.commands.{name}", purpose)
+def _add_asking(
+    commands: Commands, name: str, purpose: str, more: str = ""
+) -> argparse.ArgumentParser:
+    parser = _add(commands, name, f"aggregator.commands.{name}", purpose, more)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     return parser
 
 
 def _add_provision(commands: Commands) -> None:
     purpose = "make keys, certificates, access list and configuration for hosts"
-    parser = _add_asking(commands, "provision", purpose)
-    parser.description = (
-        "Make keys, certificates, access list and configuration for hosts.\n\n"
-        "To remove a host, delete it from participants.yaml in keys_dir, restart the aggregator,\n"
-        "and run this without a HOST: it renews the access list, to be copied to the broker."
-    )
+    parser = _add_asking(commands, "provision", purpose, more=REMOVING)
     parser.add_argument("hosts", nargs="*", metavar="HOST", help="to admit; none: the site alone")
     parser.add_argument(
         "--broker",

@@ -14,7 +14,7 @@ from aggregator.config import AggregatorConfig, MqttSection, SecureSection
 from aggregator.distilling import Distiller
 from aggregator.first_model import FirstModel, read_first_model
 from aggregator.metrics import Metrics
-from aggregator.participants import read_participants, registered
+from aggregator.participants import registered
 from aggregator.plan import Plan, begin, resume
 from aggregator.provision import SIGNING_KEY
 from aggregator.readers import Reader, open_words
@@ -62,8 +62,8 @@ def open_site(config: AggregatorConfig, path: Path) -> Site:
     model = read_first_model(config.model)
     plan = make_plan(config, strategy, model)
     distiller = make_distiller(config, path) if config.distillation else None
-    listed = config.keys_dir / "participants.yaml"
-    keys = read_participants(listed)
+    listed = registered(config.participants_file)
+    keys = listed or {}
     signing_key = read_signing_key(config.keys_dir / SIGNING_KEY)
     broker = make_broker(config.mqtt, config.federation)
     words = open_words(config.words) if config.words else None
@@ -78,7 +78,7 @@ def open_site(config: AggregatorConfig, path: Path) -> Site:
     kind = SecureRounds if config.secure else Rounds
     return Site(
         store=store,
-        rounds=kind(store, strategy, plan, distiller, registered=registered(listed)),
+        rounds=kind(store, strategy, plan, distiller, registered=listed),
         uploads=Uploads(config.data_dir / "uploads"),
         letters=Letters(AGGREGATOR, signing_key, keys, store.sequences()),
         topics=FederationTopics(config.mqtt.prefix, config.federation),

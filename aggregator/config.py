@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from aggregator.distillation.options import Ased
+from aggregator.participants import PARTICIPANTS
 from edge.errors import ConfigError
 from edge.schema import Id, Positive, Section, TlsSection, beside, read_config
 from edge.wire.rounds import Mode
@@ -125,6 +126,11 @@ class AggregatorConfig(Section):
     distillation: DistillationSection | None = None
     metrics: MetricsSection | None = None
     words: Path | None = None  # word model with a text tower: embeds sentences for the hosts
+
+    @property
+    def participants_file(self) -> Path:
+        """Names and public keys of the hosts (``aggregator.participants``)."""
+        return self.keys_dir / PARTICIPANTS
 
     @model_validator(mode="after")
     def _secure_combines(self) -> AggregatorConfig:

@@ -17,7 +17,7 @@ its name if that is given to another host again.
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -28,6 +28,9 @@ from edge.errors import ConfigError
 from edge.wire.keys import fingerprint
 from edge.wire.topics import check_id
 from edge.yamlfile import YamlFile, read_yaml
+
+PARTICIPANTS = "participants.yaml"
+"""Its name, in the folder of keys."""
 
 _HEADING = (
     "# hosts of the federation and the keys that check what they sign; see "
@@ -49,12 +52,9 @@ def read_participants(path: Path) -> dict[str, Ed25519PublicKey]:
     return {check_id(name, "participant"): _key(file, name) for name in entries}
 
 
-def registered(path: Path) -> Collection[str] | None:
-    """Names of all that are in the file; None where there is none: nobody was deleted from it.
-
-    ConfigError as `read_participants`.
-    """
-    return read_participants(path).keys() if path.exists() else None
+def registered(path: Path) -> Mapping[str, Ed25519PublicKey] | None:
+    """As `read_participants`; None where there is no file, from which nobody was deleted then."""
+    return read_participants(path) if path.exists() else None
 
 
 def write_participants(path: Path, keys: Mapping[str, Ed25519PublicKey]) -> None:

@@ -24,7 +24,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.authority import CA_CERT, Authority, open_authority
-from aggregator.participants import read_participants, write_participants
+from aggregator.participants import PARTICIPANTS, read_participants, write_participants
 from edge.atomic import write_atomically
 from edge.errors import ConfigError, StorageError
 from edge.wire.federation_topics import AGGREGATOR, FederationTopics, check_participant
@@ -56,7 +56,7 @@ class Site:
     @property
     def participants_file(self) -> Path:
         """Names and public keys of the hosts."""
-        return self.folder / "participants.yaml"
+        return self.folder / PARTICIPANTS
 
     def host_folder(self, host: str) -> Path:
         """What is to be copied to ``host``."""

@@ -7,13 +7,9 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edge import __version__
-from edge.terminal import carry_out
-
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+from edge.terminal import Commands, carry_out, subcommand
 
 EXIT_CODES = """exit codes:
   0    done
@@ -54,20 +50,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(commands: Commands, name: str, module: str, purpose: str) -> argparse.ArgumentParser:
-    parser = _parser_of(commands, name, purpose)
+    parser = subcommand(commands, name, purpose, EXIT_CODES)
     parser.set_defaults(module=module)
     parser.add_argument("-v", "--verbose", action="store_true", help="log every detail")
     return parser
-
-
-def _parser_of(commands: Commands, name: str, purpose: str) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name,
-        help=purpose,
-        description=purpose,
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
@@ -167,7 +153,7 @@ def _add_models(commands: Commands) -> None:
         ("show", "why one was adopted; checks all of it"),
         ("rollback", "judge by another one; vad-edge run follows by itself"),
     ):
-        doing = _parser_of(actions, action, said)
+        doing = subcommand(actions, action, said, EXIT_CODES)
         if action == "show":
             doing.add_argument("version", metavar="VERSION")
         if action == "rollback":
@@ -181,7 +167,8 @@ def _add_guide(commands: Commands) -> None:
     purpose = "say in words what is normal for a camera, and what is not"
     parser = _add(commands, "guide", "edge.commands.guide", purpose)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    adding = _parser_of(actions, "add", "go by a sentence; vad-edge run follows by itself")
+    follows = "go by a sentence; vad-edge run follows by itself"
+    adding = subcommand(actions, "add", follows, EXIT_CODES)
     adding.add_argument("text", metavar="TEXT", help='such as "a person riding a bicycle"')
     polarity = adding.add_mutually_exclusive_group(required=True)
     for name in ("normal", "anomalous"):
@@ -189,8 +176,8 @@ def _add_guide(commands: Commands) -> None:
     adding.add_argument("--zone", action="append", metavar="NAME", help="default: everywhere")
     adding.add_argument("--hours", action="append", metavar="22:00-06:00", help="default: always")
     adding.add_argument("--threshold", type=float, help="of the cosine; default: by its rivals")
-    listing = _parser_of(actions, "list", "what the cameras go by, oldest first")
-    removing = _parser_of(actions, "remove", "no longer go by a sentence")
+    listing = subcommand(actions, "list", "what the cameras go by, oldest first", EXIT_CODES)
+    removing = subcommand(actions, "remove", "no longer go by a sentence", EXIT_CODES)
     removing.add_argument("id", metavar="ID", help="as list shows it")
     for doing in (adding, listing, removing):
         needed = doing is not listing

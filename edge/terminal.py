@@ -1,4 +1,4 @@
-"""How a command of either program meets the terminal: its log, its errors, its exit code."""
+"""How a command of any program meets the terminal: its help, its log, its errors, its exit code."""
 
 from __future__ import annotations
 
@@ -6,11 +6,27 @@ import argparse
 import importlib
 import logging
 import sys
+from typing import TypeAlias
 
 from edge.errors import MISCONFIGURED, ConfigError, VadError
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
-"""Exit codes of both programs; each lists them in its ``--help``."""
+"""Exit codes of all programs; each lists them in its ``--help``."""
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def subcommand(
+    commands: Commands, name: str, purpose: str, exit_codes: str, *, more: str = ""
+) -> argparse.ArgumentParser:
+    """Declare a command whose help ends with ``exit_codes``; ``more``: what it says besides."""
+    return commands.add_parser(
+        name,
+        help=purpose,
+        description="\n\n".join(filter(None, (purpose, more))),
+        epilog=exit_codes,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def carry_out(program: str, options: argparse.Namespace) -> int:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge import __version__
-from edge.terminal import carry_out
+from edge.terminal import Commands, carry_out
 from export.arguments.common import (
     EXIT_CODES,
-    Commands,
     add_command,
     add_viewing,
     count,

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--plot {options.plot}: a picture ends in {', '.join(PICTURES)}")
     config = load_config(options.config)
     strategy = make_strategy(config.strategy.name, **config.strategy.options)
-    names = registered(config.keys_dir / "participants.yaml")
+    names = registered(config.participants_file)
     with memory(options) as store:
         report = read_report(store, strategy, names)
     if options.plot is not None:

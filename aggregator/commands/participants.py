@@ -15,7 +15,7 @@ HEADINGS = ("participant", "key", "last seen", "last round", "accepted", "refuse
 
 def run(options: argparse.Namespace) -> int:
     """Everybody who is registered, and everybody who was ever heard of."""
-    keys = read_participants(load_config(options.config).keys_dir / "participants.yaml")
+    keys = read_participants(load_config(options.config).participants_file)
     marks = {name: fingerprint(key) for name, key in keys.items()}
     with memory(options) as store:
         members = {member.name: member for member in store.members()}

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+from edge.terminal import Commands, subcommand
 
 PURPOSE = "prepare public videos, by which a federation's models are improved"
 ADD = "watch, caption, calibrate and embed videos; goes on where it was stopped"
@@ -24,31 +22,19 @@ KEY_HELP = f"variable that holds the key of --calibrate's endpoint; default {DEF
 
 def add_public(commands: Commands, exit_codes: str) -> None:
     """Declare the command; the help of each action ends with ``exit_codes``."""
-    parser = _parser(commands, "public", PURPOSE, exit_codes)
+    parser = subcommand(commands, "public", PURPOSE, exit_codes)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    add = _parser(actions, "add", ADD, exit_codes)
+    add = subcommand(actions, "add", ADD, exit_codes)
     add.add_argument("folder", type=Path, metavar="DIR", help="with videos in and under it")
     add.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the public set")
     _add_footage(add)
     _add_words(add)
-    listing = _parser(actions, "list", LIST, exit_codes)
+    listing = subcommand(actions, "list", LIST, exit_codes)
     listing.add_argument("folder", type=Path, metavar="FOLDER", help="the public set")
     for each in (add, listing):
         each.add_argument("--format", choices=("text", "json"), default="text")
         each.add_argument("-v", "--verbose", action="store_true", help="log every detail")
         each.set_defaults(module=MODULE)
-
-
-def _parser(
-    commands: Commands, name: str, purpose: str, exit_codes: str
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name,
-        help=purpose,
-        description=purpose,
-        epilog=exit_codes,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 def _add_footage(parser: argparse.ArgumentParser) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import ConfigError
+from edge.terminal import Commands, subcommand
 
 if TYPE_CHECKING:
     from aggregator.simulate.study import Study
     from aggregator.simulate.table import Row
-
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 PURPOSE = "train local, collaborative and centralised students on a data set and compare them"
 METHODS = "local,fedavg,fedprox,scaffold,fedadam,centralised"
@@ -33,15 +32,9 @@ SHARES = "0,0.25,1"
 SWEEP_HELP = "a table for each value: local-epochs=1,2,5 (as many epochs in all), fvcc.alpha=0,1"
 
 
-def add_simulate(subparsers: Commands, exit_codes: str) -> argparse.ArgumentParser:
+def add_simulate(commands: Commands, exit_codes: str) -> argparse.ArgumentParser:
     """Declare the command; its help ends with ``exit_codes``."""
-    parser = subparsers.add_parser(
-        "simulate",
-        help=PURPOSE,
-        description=PURPOSE,
-        epilog=exit_codes,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = subcommand(commands, "simulate", PURPOSE, exit_codes)
     add = parser.add_argument
     add("--dataset", choices=("shanghaitech-tracks", "features", "streets"), required=True)
     add("--root", type=Path, help="its folder; streets are generated")

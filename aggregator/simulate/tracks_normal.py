@@ -95,7 +95,8 @@ class _Read:
 
     def add(self, camera: str, owner: str) -> None:
         """What an owner has of a camera."""
-        normal, tests = (self._own(camera, owner, each) for each in self._splits)
+        splits = self._dataset.train, self._dataset.test
+        normal, tests = (self._own(camera, owner, each) for each in splits)
         watched = _Camera.learnt(owner, normal)
         if watched is None:
             self._left_out.append(f"camera {camera}: its training clips show too little")
@@ -124,10 +125,6 @@ class _Read:
             (*self._left_out, NO_CLASSES),
             public_set(STATISTICS, videos, captions) if videos else None,
         )
-
-    @property
-    def _splits(self) -> tuple[Mapping[str, Rows], Mapping[str, Rows]]:
-        return self._dataset.train, self._dataset.test
 
     def _own(self, camera: str, owner: str, split: Mapping[str, Rows]) -> dict[str, Rows]:
         clips = self._dataset.clips_of(camera, split)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import TypeAlias
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+from edge.terminal import Commands, subcommand
 
 EXIT_CODES = """exit codes:
   0    done
@@ -24,13 +23,7 @@ def add_command(
     commands: Commands, name: str, purpose: str, more: str = ""
 ) -> argparse.ArgumentParser:
     """A command that ``export.commands.NAME`` carries out; ``more``: what its help says besides."""
-    parser = commands.add_parser(
-        name,
-        help=purpose,
-        description="\n\n".join(filter(None, (purpose, more))),
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = subcommand(commands, name, purpose, EXIT_CODES, more=more)
     parser.set_defaults(module=f"export.commands.{name}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log every detail")
     parser.add_argument("--format", choices=("text", "json"), default="text")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from export.arguments.common import Commands, add_command, add_footage, count, seed
+from edge.terminal import Commands
+from export.arguments.common import add_command, add_footage, count, seed
 
 LABELLED = """\
 A teacher needs normal and abnormal training videos: all of them in video/train, or in and under

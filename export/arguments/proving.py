@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from export.arguments.common import Commands, add_command, add_viewing, count
+from edge.terminal import Commands
+from export.arguments.common import add_command, add_viewing, count
 
 
 def add_onnx(commands: Commands) -> None:

@@ -6,7 +6,8 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from export.arguments.common import Commands, add_command, count, seed
+from edge.terminal import Commands
+from export.arguments.common import add_command, count, seed
 from export.dakd.options import ABLATIONS, TABLES, DistilOptions, TeacherOptions
 
 LABELLED = """\
