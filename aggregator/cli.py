@@ -22,8 +22,8 @@ EXIT_CODES = """exit codes:
 
 LEFT_OUT = """Without those who were deleted from participants.yaml, which the aggregator reads when
 it starts: until its next start it still believes them."""
-REMOVING = """To remove a host, delete it from participants.yaml in keys_dir, restart the aggregator,
-and run this without a HOST: it renews the access list, to be copied to the broker."""
+REMOVING = """To remove a host, delete it from participants.yaml in keys_dir, restart the
+aggregator, and run this without a HOST: it renews the access list, to be copied to the broker."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
